@@ -1,0 +1,1 @@
+"""The Kubernetes API as values: types, selection, patching, validation, documents. Pure."""

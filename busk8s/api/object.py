@@ -1,0 +1,110 @@
+"""One version of one object: its bytes, and what has been parsed of them so far.
+
+Owns      the byte form that is stored, cached and sent: encoded once, revision spliced in.
+Leaves    what the fields mean (types, validation), where objects live (store, caches).
+Invariant an Object never changes; whoever wants another version makes another Object.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any, TypeVar
+
+import orjson
+from pydantic import BaseModel
+
+from busk8s.api.scheme import Resource
+
+Json = dict[str, Any]
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Object:
+    """Immutable. `body` is the whole JSON with `metadata.resourceVersion`.
+
+    `data` and `model()` parse lazily, once, and are shared by all readers: never change them.
+    """
+
+    __slots__ = ("_data", "_model", "body", "name", "namespace", "resource", "revision")
+
+    def __init__(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        *,
+        revision: int,
+        body: bytes,
+        data: Json | None = None,
+    ) -> None:
+        self.resource = resource
+        self.namespace = namespace
+        self.name = name
+        self.revision = revision
+        self.body = body
+        self._data = data
+        self._model: BaseModel | None = None
+
+    @property
+    def key(self) -> str:
+        """`namespace/name`, or `name` for cluster-scoped objects: what work queues hold."""
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name
+
+    @property
+    def data(self) -> Json:
+        """The parsed JSON. Shared and read-only; see `copy`."""
+        if self._data is None:
+            self._data = orjson.loads(self.body)
+        return self._data
+
+    @property
+    def metadata(self) -> Json:
+        metadata: Json = self.data["metadata"]
+        return metadata
+
+    @property
+    def uid(self) -> str:
+        return str(self.metadata.get("uid", ""))
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return self.metadata.get("labels") or {}
+
+    @property
+    def deleting(self) -> bool:
+        return "deletionTimestamp" in self.metadata
+
+    def model(self, kind: type[Model]) -> Model:
+        """The typed form, parsed once. `kind` must be this resource's model. Read-only."""
+        if type(self._model) is not kind:
+            self._model = kind.model_validate(self.data)
+        assert isinstance(self._model, kind)
+        return self._model
+
+    def copy(self) -> Json:
+        """A deep copy of `data` that the caller may change."""
+        return deepcopy(self.data)
+
+    def __repr__(self) -> str:
+        return f"<Object {self.resource.key} {self.key} @{self.revision}>"
+
+
+def encode(data: Json) -> bytes:
+    """The stored form of `data`: kind, apiVersion, metadata first, without its resourceVersion.
+
+    A fixed head lets `with_revision` splice the number in without parsing.
+    """
+    metadata = {k: v for k, v in data["metadata"].items() if k != "resourceVersion"}
+    ordered = {"kind": data["kind"], "apiVersion": data["apiVersion"], "metadata": metadata}
+    for key, value in data.items():
+        if key not in ordered:
+            ordered[key] = value
+    return orjson.dumps(ordered)
+
+
+def with_revision(body: bytes, revision: int, *, head_length: int) -> bytes:
+    """`body` as `encode` made it, with `metadata.resourceVersion` put in.
+
+    `head_length` is `Resource.head_length`: where the metadata's first member begins.
+    """
+    return b'%b"resourceVersion":"%d",%b' % (body[:head_length], revision, body[head_length:])

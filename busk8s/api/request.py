@@ -1,0 +1,58 @@
+"""A request to the API server and its answer, free of HTTP and ZeroMQ.
+
+Both faces (apiserver/http, apiserver/bus) and the direct client make a `Request` and hand it to
+`dispatch(Request) -> Response`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+
+JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Who asks, as authentication established it (authentication.k8s.io/v1 UserInfo)."""
+
+    name: str
+    groups: tuple[str, ...] = ()
+    uid: str = ""
+    extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+ANONYMOUS = User("system:anonymous", ("system:unauthenticated",))
+
+
+@dataclass(slots=True)
+class Request:
+    """`path` is percent-decoded and has no query; `query` keeps every value of each name in order.
+
+    `headers` holds the few that mean something to the API, names in lower case.
+    """
+
+    method: str
+    path: str
+    user: User = ANONYMOUS
+    query: Mapping[str, list[str]] = field(default_factory=dict)
+    body: bytes = b""
+    content_type: str = JSON
+    accept: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def param(self, name: str, default: str = "") -> str:
+        """The first value of query parameter `name`."""
+        values = self.query.get(name)
+        return values[0] if values else default
+
+
+@dataclass(slots=True)
+class Response:
+    """Either a whole `body`, or a `stream` of chunks that ends when the server has no more."""
+
+    status: int = 200
+    body: bytes = b""
+    content_type: str = JSON
+    headers: tuple[tuple[str, str], ...] = ()
+    stream: AsyncIterator[bytes] | None = None

@@ -1,0 +1,1 @@
+"""Generated models of the built-in kinds; see tools/."""

@@ -1,0 +1,1 @@
+"""ZeroMQ sockets, sessions, the clone pattern. The only package that imports zmq."""

@@ -1,0 +1,1 @@
+"""The busk8s command."""

@@ -1,0 +1,1 @@
+"""One client interface, over the bus, over HTTPS, or direct."""

@@ -1,0 +1,1 @@
+"""Settings of each component, validated once where they enter."""

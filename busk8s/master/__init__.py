@@ -1,0 +1,1 @@
+"""kube-apiserver, kube-controller-manager, kube-scheduler."""

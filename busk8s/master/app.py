@@ -1,0 +1,1 @@
+"""Wires the master's parts by hand."""

@@ -1,0 +1,1 @@
+"""One module a controller; one loop for all."""

@@ -1,0 +1,1 @@
+"""The scheduler's plug-ins, each small."""

@@ -1,0 +1,1 @@
+"""Where acknowledged state lives, and its history."""

@@ -1,0 +1,1 @@
+"""The wire: version, limits, topics, messages, codec."""

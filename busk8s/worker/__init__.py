@@ -1,0 +1,1 @@
+"""kubelet and kube-proxy."""

@@ -1,0 +1,1 @@
+"""Wires the worker's parts by hand."""

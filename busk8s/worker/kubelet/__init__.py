@@ -1,0 +1,1 @@
+"""Makes a node's pods real and reports what is."""

@@ -1,0 +1,1 @@
+"""Pod addresses, bridges and routes."""
