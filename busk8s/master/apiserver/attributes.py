@@ -1,0 +1,112 @@
+"""What a request wants, and what a write is about to do: the seam to authorisers and admission.
+
+Owns      Attributes, Operation, and the protocols of the parts the API server is given.
+Leaves    who is asking (authn), whether they may (authz), what else they should have said
+          (admission): all of them see a request only through these types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from busk8s.api.object import Json, Object
+from busk8s.api.request import ANONYMOUS, User
+from busk8s.api.scheme import Resource
+
+OperationKind = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """One request in the words of authorisation.
+
+    `verb` is the API verb (get, list, watch, create, update, patch, delete, deletecollection,
+    connect), or the lower-case HTTP method where `resource` is None (a path outside the API).
+    `name` is empty for collections; `namespace` for cluster-scoped resources and all namespaces.
+    `field_selector` is the text of the list's selector: the Node authoriser reads it.
+    """
+
+    user: User = ANONYMOUS
+    verb: str = "get"
+    resource: Resource | None = None
+    subresource: str = ""
+    namespace: str = ""
+    name: str = ""
+    path: str = ""
+    field_selector: str = ""
+
+    @property
+    def group(self) -> str:
+        return self.resource.group if self.resource else ""
+
+    @property
+    def plural(self) -> str:
+        return self.resource.plural if self.resource else ""
+
+
+@dataclass(slots=True)
+class Operation:
+    """A write on its way in. Mutating admission may change `object` in place or replace it.
+
+    `object` is None for DELETE; `old` is None for CREATE. For CONNECT and for subresources whose
+    body is another kind (binding, eviction, scale, token) `object` is that body.
+    """
+
+    attributes: Attributes
+    kind: OperationKind
+    object: Json | None = None
+    old: Object | None = None
+    dry_run: bool = False
+    warnings: list[str] = field(default_factory=list)
+    options: Json = field(default_factory=dict)
+
+
+class Authorizer(Protocol):
+    def authorize(self, attributes: Attributes) -> str | None:
+        """None when allowed, else the reason that ends `... is forbidden: REASON`."""
+        ...
+
+
+class Admission(Protocol):
+    """Both raise `errors.Error` to refuse. They must not write to the store themselves."""
+
+    async def mutate(self, operation: Operation) -> None: ...
+
+    async def validate(self, operation: Operation) -> None: ...
+
+
+class NodeStreams(Protocol):
+    def open(self, node: str, verb: str, params: Json) -> AsyncIterator[bytes]:
+        """Bytes from the node until it has no more; raises `errors.Error` if it cannot be had."""
+        ...
+
+
+class TokenSigner(Protocol):
+    """Mints and checks ServiceAccount tokens; answers are the `status` of the review kinds."""
+
+    async def request(self, namespace: str, account: Json, spec: Json) -> Json:
+        """The TokenRequestStatus (token, expirationTimestamp) for `spec`."""
+        ...
+
+    async def review(self, spec: Json) -> Json:
+        """The TokenReviewStatus for `spec.token`."""
+        ...
+
+
+class AllowAll:
+    """The authoriser of tests and of clusters that trust every authenticated caller."""
+
+    def authorize(self, attributes: Attributes) -> str | None:
+        return None
+
+
+class NoAdmission:
+    """Admits everything as it stands."""
+
+    async def mutate(self, operation: Operation) -> None:
+        return None
+
+    async def validate(self, operation: Operation) -> None:
+        return None
