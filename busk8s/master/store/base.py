@@ -107,6 +107,10 @@ class Store(Protocol):
         """Committed changes with a revision above `since`, in order. Raises Compacted."""
         ...
 
+    async def history(self) -> tuple[Sequence[Record], Sequence[Change]]:
+        """What keys held at the oldest known revision, and every change since, in order."""
+        ...
+
     async def compact(self, before: int) -> None:
         """Forget history below revision `before`; what keys hold now stays."""
         ...
