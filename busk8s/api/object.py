@@ -25,7 +25,7 @@ class Object:
     `data` and `model()` parse lazily, once, and are shared by all readers: never change them.
     """
 
-    __slots__ = ("_data", "_model", "body", "name", "namespace", "resource", "revision")
+    __slots__ = ("_data", "_labels", "_model", "body", "name", "namespace", "resource", "revision")
 
     def __init__(
         self,
@@ -43,6 +43,7 @@ class Object:
         self.revision = revision
         self.body = body
         self._data = data
+        self._labels: dict[str, str] | None = None
         self._model: BaseModel | None = None
 
     @property
@@ -68,7 +69,9 @@ class Object:
 
     @property
     def labels(self) -> dict[str, str]:
-        return self.metadata.get("labels") or {}
+        if self._labels is None:
+            self._labels = self.metadata.get("labels") or {}
+        return self._labels
 
     @property
     def deleting(self) -> bool:
@@ -80,6 +83,12 @@ class Object:
             self._model = kind.model_validate(self.data)
         assert isinstance(self._model, kind)
         return self._model
+
+    def forget(self) -> None:
+        """Let go of the parsed forms to save memory; labels stay, the rest parses again."""
+        if self._data is not None and self._labels is None:
+            self._labels = self._data["metadata"].get("labels") or {}
+        self._data = self._model = None
 
     def copy(self) -> Json:
         """A deep copy of `data` that the caller may change."""

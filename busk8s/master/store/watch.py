@@ -1,0 +1,290 @@
+"""The watch cache: every object now, the recent past, and who waits for the future.
+
+Owns      the parsed keys, one Object per version, the history ring, the watchers' queues.
+Leaves    durability (drivers), selectors and encodings of lists (apiserver).
+Invariant an Event reaches all watchers in revision order, after it is durable and before the
+          write that made it is answered. Nothing is encoded per watcher.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_right, insort
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from busk8s.api.object import Object, with_revision
+from busk8s.api.scheme import Resource
+from busk8s.clock import Clock
+from busk8s.master.store.base import (
+    HISTORY_AGE_MAX_S,
+    HISTORY_CHANGES_MAX,
+    Change,
+    Compacted,
+    Store,
+)
+
+WATCH_QUEUE_MAX = 10_000  # Events a watcher may lag behind before it is closed with 410.
+PARSED_MAX = 1_024  # Recently written objects whose parsed form is kept; others parse again.
+HISTORY_BYTES_MAX = 64 * 1024 * 1024  # Bodies the ring may hold alive beyond the current ones.
+
+EventType = Literal["ADDED", "MODIFIED", "DELETED"]
+
+
+class Overflow(Exception):
+    """The watcher was too slow; it must list again."""
+
+
+class Event:
+    """One change of one object. For DELETED, `object` is its last state at the new revision."""
+
+    __slots__ = ("_line", "at", "object", "previous", "revision", "type")
+
+    def __init__(
+        self, kind: EventType, obj: Object, previous: Object | None, revision: int, at: float
+    ) -> None:
+        self.type = kind
+        self.object = obj
+        self.previous = previous
+        self.revision = revision
+        self.at = at
+        self._line: bytes | None = None
+
+    @property
+    def line(self) -> bytes:
+        """The JSON watch line, encoded once for all watchers."""
+        if self._line is None:
+            self._line = b'{"type":"%b","object":%b}\n' % (self.type.encode(), self.object.body)
+        return self._line
+
+
+def object_key(resource_key: str, namespace: str, name: str) -> str:
+    """The store's key of an object; cluster-scoped ones have an empty namespace."""
+    return f"{resource_key}/{namespace}/{name}"
+
+
+class Watcher:
+    """A bounded queue of events. One reader."""
+
+    __slots__ = ("_closed", "_forget", "_queue", "_waiter", "namespace", "overflowed")
+
+    def __init__(self, namespace: str | None, forget: Callable[[Watcher], None]) -> None:
+        self.namespace = namespace
+        self.overflowed = False
+        self._queue: deque[Event] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self._forget = forget
+        self._closed = False
+
+    def push(self, event: Event) -> None:
+        if len(self._queue) >= WATCH_QUEUE_MAX:
+            self.overflowed = True
+            self._queue.clear()
+            self._forget(self)
+        else:
+            self._queue.append(event)
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def next(self) -> Sequence[Event]:
+        """All events that wait, at least one. Raises Overflow; empty after close()."""
+        while not self._queue and not self.overflowed and not self._closed:
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        if self.overflowed:
+            raise Overflow
+        batch = tuple(self._queue)
+        self._queue.clear()
+        return batch
+
+    def close(self) -> None:
+        self._closed = True
+        self._forget(self)
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+
+class _Shelf:
+    """Everything of one resource: objects by key, their order, history, watchers."""
+
+    __slots__ = ("history", "objects", "order", "resource", "watchers")
+
+    def __init__(self, resource: Resource) -> None:
+        self.resource = resource
+        self.objects: dict[tuple[str, str], Object] = {}
+        self.order: list[tuple[str, str]] = []
+        self.history: deque[Event] = deque()
+        self.watchers: dict[Watcher, None] = {}
+
+    def put(self, key: tuple[str, str], obj: Object) -> Object | None:
+        previous = self.objects.get(key)
+        self.objects[key] = obj
+        if previous is None:
+            if not self.order or key > self.order[-1]:
+                self.order.append(key)
+            else:
+                insort(self.order, key)
+        return previous
+
+    def drop(self, key: tuple[str, str]) -> Object:
+        obj = self.objects.pop(key)
+        del self.order[bisect_right(self.order, key) - 1]
+        return obj
+
+
+class WatchCache:
+    """What the API server reads. `resource_of` maps a resource key to its Resource."""
+
+    def __init__(self, store: Store, resource_of: Callable[[str], Resource], clock: Clock) -> None:
+        self._store = store
+        self._resource_of = resource_of
+        self._clock = clock
+        self._shelves: dict[str, _Shelf] = {}
+        self._callbacks: list[Callable[[Sequence[Event]], None]] = []
+        self._ring: deque[tuple[_Shelf, Event]] = deque()
+        self._ring_bytes = 0
+        self._parsed: deque[Object] = deque()
+        self.revision = 0
+        self.oldest = 0  # Watches may resume from here on.
+
+    async def open(self) -> None:
+        """Load what the store holds, with its history, and follow it from now on."""
+        base, changes = await self._store.history()
+        for record in base:
+            self._put(record.key, record.value, record.revision, None)
+        first = changes[0].revision if changes else self._store.revision + 1
+        self.revision = self.oldest = first - 1
+        self.apply(changes)
+        self.revision = self._store.revision
+        self._store.listen(self.apply)
+
+    def get(self, resource_key: str, namespace: str, name: str) -> Object | None:
+        shelf = self._shelves.get(resource_key)
+        return None if shelf is None else shelf.objects.get((namespace, name))
+
+    def list(self, resource_key: str, namespace: str | None = None) -> Sequence[Object]:
+        """All of a resource, or of one namespace, ordered by (namespace, name)."""
+        shelf = self._shelves.get(resource_key)
+        if shelf is None:
+            return []
+        order, objects = shelf.order, shelf.objects
+        if namespace is not None:
+            low = bisect_right(order, (namespace, ""))
+            order = order[low : bisect_right(order, (namespace + "\0", ""))]
+        return [objects[key] for key in order]
+
+    def count(self, resource_key: str) -> int:
+        shelf = self._shelves.get(resource_key)
+        return 0 if shelf is None else len(shelf.objects)
+
+    def resources(self) -> Sequence[str]:
+        """Keys of the resources that hold or held objects."""
+        return sorted(self._shelves)
+
+    def watch(
+        self, resource_key: str, namespace: str | None = None, since: int | None = None
+    ) -> Watcher:
+        """Events above revision `since`, or from now on. Raises Compacted."""
+        shelf = self._shelf(resource_key)
+        watcher = Watcher(namespace, lambda gone: shelf.watchers.pop(gone, None))
+        if since is not None and since < self.revision:
+            if since < self.oldest:
+                raise Compacted(self.oldest + 1)
+            for event in _after(shelf.history, since):
+                if namespace is None or event.object.namespace == namespace:
+                    watcher.push(event)
+        shelf.watchers[watcher] = None
+        return watcher
+
+    def on_events(self, callback: Callable[[Sequence[Event]], None]) -> None:
+        """Call back with the events of each committed group, in order, on the loop."""
+        self._callbacks.append(callback)
+
+    def apply(self, changes: Sequence[Change]) -> None:
+        """Take in committed changes and wake who waits."""
+        now = self._clock.now()
+        events = []
+        for change in changes:
+            shelf, event = self._event(change, now)
+            shelf.history.append(event)
+            self._ring.append((shelf, event))
+            self._ring_bytes += len(event.object.body)
+            self.revision = change.revision
+            events.append(event)
+            for watcher in tuple(shelf.watchers):
+                if watcher.namespace is None or watcher.namespace == event.object.namespace:
+                    watcher.push(event)
+        self._trim(now)
+        for callback in self._callbacks:
+            callback(events)
+
+    def _event(self, change: Change, now: float) -> tuple[_Shelf, Event]:
+        if change.value is not None:
+            shelf, obj, previous = self._put(change.key, change.value, change.revision, change.tag)
+            kind: EventType = "ADDED" if previous is None else "MODIFIED"
+            return shelf, Event(kind, obj, previous, change.revision, now)
+        resource_key, namespace, name = change.key.split("/", 2)
+        shelf = self._shelf(resource_key)
+        previous = shelf.drop((namespace, name))
+        last = _at_revision(previous, change.revision)
+        return shelf, Event("DELETED", last, previous, change.revision, now)
+
+    def _put(
+        self, key: str, value: bytes, revision: int, data: dict[str, object] | None
+    ) -> tuple[_Shelf, Object, Object | None]:
+        resource_key, namespace, name = key.split("/", 2)
+        shelf = self._shelf(resource_key)
+        resource = shelf.resource
+        body = with_revision(value, revision, head_length=resource.head_length)
+        if data is not None:
+            data["metadata"]["resourceVersion"] = str(revision)  # type: ignore[index]  # Json
+        obj = Object(resource, namespace, name, revision=revision, body=body, data=data)
+        if data is not None:
+            self._parsed.append(obj)
+            if len(self._parsed) > PARSED_MAX:
+                self._parsed.popleft().forget()
+        return shelf, obj, shelf.put((namespace, name), obj)
+
+    def _shelf(self, resource_key: str) -> _Shelf:
+        shelf = self._shelves.get(resource_key)
+        if shelf is None:
+            shelf = self._shelves[resource_key] = _Shelf(self._resource_of(resource_key))
+        return shelf
+
+    def _trim(self, now: float) -> None:
+        """Forget events beyond the limits of count, bytes and age."""
+        too_old = now - HISTORY_AGE_MAX_S
+        ring = self._ring
+        while ring and (
+            len(ring) > HISTORY_CHANGES_MAX
+            or self._ring_bytes > HISTORY_BYTES_MAX
+            or ring[0][1].at < too_old
+        ):
+            shelf, event = ring.popleft()
+            shelf.history.popleft()
+            self._ring_bytes -= len(event.object.body)
+            self.oldest = event.revision
+
+
+def _after(history: deque[Event], since: int) -> Sequence[Event]:
+    """The tail of `history` above revision `since`."""
+    found: list[Event] = []
+    for event in reversed(history):
+        if event.revision <= since:
+            break
+        found.append(event)
+    found.reverse()
+    return found
+
+
+def _at_revision(last: Object, revision: int) -> Object:
+    """`last` as the DELETED event shows it: same content, the deletion's resourceVersion."""
+    at = last.resource.head_length
+    old = b'"resourceVersion":"%d",' % last.revision
+    bare = last.body[:at] + last.body[at + len(old) :]
+    body = with_revision(bare, revision, head_length=at)
+    return Object(last.resource, last.namespace, last.name, revision=revision, body=body)
