@@ -1,0 +1,18 @@
+"""How the supervisor says no: a reason for the container's status, and words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+
+class Failure(Exception):
+    """Becomes RuntimeFailure(reason, message) at the client."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+
+# Called once: with a result, or with the failure.
+Reply = Callable[[object, Failure | None], None]

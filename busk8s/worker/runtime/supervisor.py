@@ -1,0 +1,232 @@
+"""The process that holds a node's containers, so that they outlive the kubelet.
+
+Owns      its life (one a directory, by a lock), its requests, what a killed predecessor left.
+Leaves    pods.py and containers.py do the work; process.py is the other end.
+Invariant nothing here waits: a request that takes time is answered from a callback.
+Imports are few on purpose: every page of this process is copied, or shared, at each fork.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import gc
+import hashlib
+import os
+import resource
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+from busk8s.worker.runtime import linux
+from busk8s.worker.runtime.cgroups import Cgroups
+from busk8s.worker.runtime.containers import Containers
+from busk8s.worker.runtime.execs import Execs
+from busk8s.worker.runtime.failure import Failure, Reply
+from busk8s.worker.runtime.peers import Peer, Peers, frame
+from busk8s.worker.runtime.pods import Pods
+from busk8s.worker.runtime.reactor import Reactor
+from busk8s.worker.runtime.spawn import Features, Plan
+from busk8s.worker.runtime.table import Table, boot_id
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    Json = dict[str, Any]
+
+SOCKET_NAME = "supervisor.sock"
+LOCK_NAME = "supervisor.lock"
+BURIED = "the supervisor that held this container was killed"
+
+
+def cluster_name(root: str) -> str:
+    """Ten characters that are this directory's alone: names of groups, devices, tables."""
+    return hashlib.sha1(os.path.realpath(root).encode(), usedforsecurity=False).hexdigest()[:10]
+
+
+class Supervisor:
+    def __init__(self, root: str) -> None:
+        self.name = cluster_name(root)
+        self._reactor = Reactor()
+        self._features = Features()
+        self._table = Table(f"{root}/table.jsonl")
+        self._cgroups = Cgroups(f"busk8s-{self.name}")
+        self._containers = Containers(
+            root, self._reactor, self._table, self._cgroups, self._features
+        )
+        self._pods = Pods(root, self._table, self._containers, self._features)
+        self._execs = Execs(self._reactor, self._features)
+        self._containers.namespaces = self._pods.namespaces
+        linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
+        self._bury_predecessor()
+        directory = os.open(root, os.O_PATH | os.O_CLOEXEC)
+        self._peers = Peers(directory, SOCKET_NAME, self._reactor, self._on_request)
+        self._containers.publish = self._pods.publish = self._publish
+        self._reactor.on_child(self._child_ended)
+
+    def run(self) -> None:
+        # What exists now lives on: the collector would only touch, and so copy, its pages.
+        gc.collect()
+        gc.freeze()
+        self._reactor.run()
+
+    def _publish(self, kind: str, record: Json) -> None:
+        self._peers.broadcast({"change": kind, "record": record})
+
+    def _child_ended(self, pid: int, status: int) -> None:
+        self._containers.child_ended(pid, status) or self._execs.child_ended(pid, status)
+
+    def _bury_predecessor(self) -> None:
+        if self._table.boot_id != boot_id():
+            for record in self._table.containers.values():
+                record["start_ticks"] = 0  # a pid of another boot is somebody else
+        for record in list(self._table.containers.values()):
+            self._containers.bury(record, BURIED)
+        for record in list(self._table.sandboxes.values()):
+            self._pods.bury(record)
+        for container_id in self._cgroups.leftovers():
+            self._cgroups.kill(container_id)
+            self._cgroups.remove(container_id)
+
+    # -- requests -----------------------------------------------------------------------------
+
+    def _on_request(self, peer: Peer, request: Json) -> None:
+        number = request.get("id")
+
+        def reply(result: object, failure: Failure | None) -> None:
+            if failure is None:
+                peer.send(frame({"id": number, "result": result}))
+            else:
+                said = {"reason": failure.reason, "message": failure.message}
+                peer.send(frame({"id": number, "failure": said}))
+
+        try:
+            self._perform(peer, str(request.get("op")), request.get("params") or {}, reply)
+        except Failure as failure:
+            reply(None, failure)
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            reply(None, Failure("RuntimeError", f"{type(error).__name__}: {error}"))
+
+    def _perform(self, peer: Peer, op: str, params: Json, reply: Reply) -> None:
+        waits = {
+            "start_container": self._start_container,
+            "stop_container": self._stop_container,
+            "stop_sandbox": self._stop_sandbox,
+            "exec": self._exec,
+        }
+        if op == "subscribe":
+            peer.subscribed = True
+            reply(self._snapshot(), None)
+        elif op in waits:
+            waits[op](params, reply)
+        else:
+            reply(self._at_once(op, params), None)
+
+    def _at_once(self, op: str, params: Json) -> object:
+        if op == "run_sandbox":
+            return self._pods.run(params["config"])
+        if op == "remove_sandbox":
+            self._remove_sandbox(params["id"])
+        elif op == "create_container":
+            sandbox = self._pods.ready(params["sandbox_id"])
+            return {"id": self._containers.create(sandbox, params["config"])}
+        elif op == "remove_container":
+            self._containers.remove(params["id"])
+        elif op == "reopen_log":
+            self._containers.reopen_log(params["id"])
+        elif op == "usage":
+            return self._containers.usage()
+        elif op == "shutdown":
+            self._reactor.after(0, self._reactor.stop)
+        else:
+            raise Failure("Unsupported", f"the supervisor has no operation {op}")
+        return {}
+
+    def _snapshot(self) -> Json:
+        return {
+            "sandboxes": list(self._table.sandboxes.values()),
+            "containers": list(self._table.containers.values()),
+            "features": self._features.table(),
+            "cgroups": {
+                "version": self._cgroups.version,
+                "controllers": self._cgroups.controllers(),
+                "problems": self._cgroups.problems,
+            },
+            "pid": os.getpid(),
+        }
+
+    def _start_container(self, params: Json, reply: Reply) -> None:
+        record = self._containers.record(params["id"])
+        self._containers.start(self._pods.ready(record["sandbox_id"]), params["id"], reply)
+
+    def _stop_container(self, params: Json, reply: Reply) -> None:
+        self._containers.stop(params["id"], float(params["grace_s"]), reply)
+
+    def _stop_sandbox(self, params: Json, reply: Reply) -> None:
+        sandbox_id = params["id"]
+        self._pods.record(sandbox_id)
+        waiting = self._containers.of(sandbox_id)
+        left = len(waiting) or 1
+
+        def one_dead(result: object, failure: Failure | None) -> None:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                self._pods.stop(sandbox_id)
+                reply({}, None)
+
+        for container_id in waiting:
+            self._containers.stop(container_id, 0.0, one_dead)
+        if not waiting:
+            one_dead({}, None)
+
+    def _remove_sandbox(self, sandbox_id: str) -> None:
+        record = self._pods.record(sandbox_id)
+        if record["state"] == "ready":
+            raise Failure("Running", f"sandbox {sandbox_id} is ready; stop it first")
+        for container_id in self._containers.of(sandbox_id):
+            self._containers.remove(container_id)
+        self._pods.remove(sandbox_id)
+
+    def _exec(self, params: Json, reply: Reply) -> None:
+        container_id = params["id"]
+        pid = self._containers.running_pid(container_id)
+        record = self._containers.record(container_id)
+        sandbox = self._pods.record(record["sandbox_id"])
+        env = self._containers.environment(sandbox, record["config"], container_id)
+        cwd = record["config"]["working_dir"] or f"{sandbox['directory']}/work"
+        plan = Plan([str(word) for word in params["command"]], env, cwd)
+        plan.uid, plan.gid = record["config"]["run_as_user"], record["config"]["run_as_group"]
+        plan.cgroups = self._cgroups.paths(container_id)
+        self._execs.run(pid, plan, float(params["timeout_s"]), reply)
+
+
+def main() -> None:
+    """`supervisor DIRECTORY`: go to the background; return once it answers, or say why not."""
+    root = os.path.realpath(sys.argv[1])
+    os.makedirs(root, mode=0o700, exist_ok=True)
+    for name in ("sandboxes", "containers"):
+        os.makedirs(f"{root}/{name}", mode=0o755, exist_ok=True)
+    lock = os.open(f"{root}/{LOCK_NAME}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return  # somebody was faster; the client connects to that one
+    reader, writer = os.pipe2(os.O_CLOEXEC)
+    if os.fork():
+        os.close(writer)
+        os._exit(0 if os.read(reader, 1) else 1)
+    os.setsid()
+    os.chdir("/")
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # it ends by `shutdown`, when its containers have
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    supervisor = Supervisor(root)
+    os.write(lock, b"%d\n" % os.getpid())
+    os.write(writer, b".")
+    os.close(writer)
+    supervisor.run()
+
+
+if __name__ == "__main__":
+    main()
