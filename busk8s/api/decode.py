@@ -1,0 +1,219 @@
+"""A request body becomes a document of the kind its resource holds.
+
+Owns      content types, size and depth limits, duplicate and unknown fields by `fieldValidation`,
+          `kind` and `apiVersion`, nulls; the messages of every refusal at this edge.
+Leaves    defaults, validation, admission.
+Invariant what comes out has only known fields of the right JSON type, no nulls, every required
+          field, and canonical quantities and times; or errors.Error was raised.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import orjson
+from pydantic import BaseModel
+
+from busk8s.api import fieldcheck, scheme, yamlbody
+from busk8s.api.formats import normalise, plan_of
+from busk8s.api.scheme import Resource
+from busk8s.errors import Error, bad_request, too_large, unsupported_media_type
+
+Json = dict[str, Any]
+
+# Upstream's limits: a request body, and an object as its store (etcd) takes it.
+REQUEST_BYTES_MAX = 3 * 1024 * 1024
+OBJECT_BYTES_MAX = 1536 * 1024
+# No kind nests this deep; beyond it recursive code (merging, comparing) would exhaust the stack.
+DEPTH_MAX = 200
+FIELD_VALIDATIONS = ("Strict", "Warn", "Ignore")
+JSON_TYPES = ("application/json", "application/yaml")
+# Fields whose content is anybody's JSON: a null in there is data. Keys are Resource.key.
+RAW_FIELDS = {"controllerrevisions.apps": "data"}
+
+
+def decode(
+    resource: Resource, body: bytes, content_type: str = "", field_validation: str = ""
+) -> tuple[Json, list[str]]:
+    """The document in `body` and the warnings for its sender; errors.Error if it is none."""
+    if len(body) > REQUEST_BYTES_MAX:
+        raise too_large(REQUEST_BYTES_MAX)
+    media = content_type.partition(";")[0].strip().lower()
+    duplicates: list[str] = []
+    if media in ("", "application/json"):
+        data = parse_json(resource, body, duplicates)
+    elif media == "application/yaml":
+        data = _yaml(resource, body, duplicates)
+    else:
+        raise unsupported_media_type(content_type, JSON_TYPES)
+    if not isinstance(data, dict):
+        raise _unrecognised(resource, "couldn't get version/kind; the body is not an object")
+    if b"null" in body or media == "application/yaml":
+        strip_nulls(data, keep=RAW_FIELDS.get(resource.key, ""))
+    return data, check(resource, data, field_validation, duplicates)
+
+
+def check(
+    resource: Resource,
+    data: Json,
+    field_validation: str = "",
+    duplicates: list[str] | None = None,
+    *,
+    model: type[BaseModel] | None = None,
+) -> list[str]:
+    """Checks and completes a parsed document in place, as after a patch; answers the warnings."""
+    if field_validation and field_validation not in FIELD_VALIDATIONS:
+        raise bad_request(
+            f'fieldValidation: Unsupported value: "{field_validation}": '
+            'supported values: "Ignore", "Strict", "Warn"'
+        )
+    check_kind(resource, data)
+    shape = model or scheme.model_of(resource)
+    try:
+        normalise(data, plan_of(shape))
+        unknown = fieldcheck.check(data, shape)
+    except ValueError as error:
+        raise _unfit(resource, data, str(error)) from None
+    if (not unknown and not duplicates) or field_validation == "Ignore":
+        return []
+    found = [f'unknown field "{path}"' for path in unknown] + (duplicates or [])
+    found = found[: fieldcheck.STRICT_ERRORS_MAX]
+    if field_validation == "Strict":
+        raise _unfit(resource, data, "strict decoding error: " + ", ".join(found))
+    return found
+
+
+def check_kind(resource: Resource, data: Json) -> None:
+    """Fills `kind` and `apiVersion` where absent; refuses another kind's object."""
+    kind, version = data.get("kind"), data.get("apiVersion")
+    if kind == resource.kind and version == resource.api_version:
+        return
+    for name, found in (("kind", kind), ("apiVersion", version)):
+        if found is not None and not isinstance(found, str):
+            raise _unrecognised(resource, f"couldn't get version/kind; {name} is not a string")
+    if kind and kind != resource.kind:
+        raise bad_request(
+            f'{kind} in version "{_short(version or resource.api_version)}" cannot be handled as '
+            f"a {resource.kind}: the kind in the data ({kind}) does not match the expected kind "
+            f"({resource.kind})"
+        )
+    if version and version != resource.api_version:
+        raise bad_request(
+            f"the API version in the data ({version}) does not match the expected API version "
+            f"({resource.api_version})"
+        )
+    data["kind"], data["apiVersion"] = resource.kind, resource.api_version
+
+
+def parse_json(resource: Resource, body: bytes, duplicates: list[str]) -> Any:
+    """The value in `body`; fields given twice are named in `duplicates`, the last one counts."""
+    try:
+        data = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise _unrecognised(
+            resource, f"couldn't get version/kind; json parse error: {error}"
+        ) from None
+    if body.count(b"{") + body.count(b"[") > DEPTH_MAX:
+        check_depth(data)
+    # A field given twice is gone after parsing, with its quotes; \u escapes may hide quotes.
+    if body.count(b'"') != orjson.dumps(data).count(b'"') or b"\\u" in body:
+        duplicates += _duplicates(body)
+    return data
+
+
+def check_depth(data: Any) -> None:
+    """Level by level, since the depth itself is what must not be recursed into."""
+    level, depth = _containers([data]), 0
+    while level:
+        depth += 1
+        if depth > DEPTH_MAX:
+            raise bad_request(f"the object is nested deeper than {DEPTH_MAX} levels")
+        level = [child for container in level for child in _containers(container)]
+
+
+def _containers(container: Any) -> list[Any]:
+    children = container.values() if isinstance(container, dict) else container
+    return [child for child in children if isinstance(child, dict | list)]
+
+
+def strip_nulls(data: Json, keep: str = "") -> None:
+    """A null field is an absent one. In place; inside lists nulls stay for the type check."""
+    for key in [key for key, value in data.items() if value is None]:
+        del data[key]
+    for key, value in data.items():
+        if key != keep and key != "fieldsV1":
+            _strip_inside(value)
+
+
+def _strip_inside(value: Any) -> None:
+    if isinstance(value, dict):
+        strip_nulls(value)
+    elif isinstance(value, list):
+        for element in value:
+            _strip_inside(element)
+
+
+def _duplicates(body: bytes) -> list[str]:
+    """The paths of fields given more than once. Slow: only called when there may be some."""
+
+    def pairs(members: list[tuple[str, Any]]) -> Any:
+        found: Json = {}
+        for key, value in members:
+            if key in found:
+                twice.setdefault(id(found), (found, []))[1].append(key)
+            found[key] = value
+        return found
+
+    twice: dict[int, tuple[Json, list[str]]] = {}
+    try:
+        root = json.loads(body, object_pairs_hook=pairs)
+    except (ValueError, RecursionError):
+        return []
+    messages: list[str] = []
+    _name_duplicates(root, (), twice, messages)
+    return messages
+
+
+def _name_duplicates(
+    value: Any,
+    location: fieldcheck.Location,
+    twice: dict[int, tuple[Json, list[str]]],
+    messages: list[str],
+) -> None:
+    if isinstance(value, dict):
+        messages += [
+            f'duplicate field "{fieldcheck.path_text((*location, key))}"'
+            for key in twice.get(id(value), (None, []))[1]
+        ]
+        for key, child in value.items():
+            _name_duplicates(child, (*location, key), twice, messages)
+    elif isinstance(value, list):
+        for index, child in enumerate(value):
+            _name_duplicates(child, (*location, index), twice, messages)
+
+
+def _yaml(resource: Resource, body: bytes, duplicates: list[str]) -> Any:
+    try:
+        data = yamlbody.parse(body, duplicates)
+    except yamlbody.YamlError as error:
+        raise _unrecognised(resource, f"couldn't get version/kind; yaml: {error}") from None
+    check_depth(data)
+    return data
+
+
+def _short(api_version: str) -> str:
+    return api_version.rpartition("/")[2]
+
+
+def _unrecognised(resource: Resource, why: str) -> Error:
+    return bad_request(
+        f"the object provided is unrecognized (must be of type {resource.kind}): {why}"
+    )
+
+
+def _unfit(resource: Resource, data: Json, why: str) -> Error:
+    return bad_request(
+        f'{resource.kind} in version "{resource.version}" cannot be handled as a '
+        f"{resource.kind}: {why}"
+    )

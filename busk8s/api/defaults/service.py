@@ -1,0 +1,90 @@
+"""Defaults of services and of what stands around them.
+
+Differs from Kubernetes: the cluster has one address family, IPv4, so `ipFamilies` is known here
+and not only when addresses are allocated.
+Source    Kubernetes API reference, ServiceSpec; discovery/v1 and networking/v1 defaults.
+"""
+
+from __future__ import annotations
+
+from busk8s.api.defaults.pod import Json
+
+CLIENT_IP_AFFINITY_S = 10800
+
+
+def default_service(service: Json) -> None:
+    spec = service.setdefault("spec", {})
+    if not spec.get("type"):
+        spec["type"] = "ClusterIP"
+    _session_affinity(spec)
+    for port in spec.get("ports") or ():
+        if not port.get("protocol"):
+            port["protocol"] = "TCP"
+        if port.get("targetPort") in (None, 0, "") and "port" in port:
+            port["targetPort"] = port["port"]
+    kind = spec["type"]
+    if kind == "ExternalName":
+        return
+    external = kind in ("NodePort", "LoadBalancer") or spec.get("externalIPs")
+    if external and not spec.get("externalTrafficPolicy"):
+        spec["externalTrafficPolicy"] = "Cluster"
+    if not spec.get("internalTrafficPolicy"):
+        spec["internalTrafficPolicy"] = "Cluster"
+    if kind == "LoadBalancer" and "allocateLoadBalancerNodePorts" not in spec:
+        spec["allocateLoadBalancerNodePorts"] = True
+    _families(spec)
+
+
+def _session_affinity(spec: Json) -> None:
+    if not spec.get("sessionAffinity"):
+        spec["sessionAffinity"] = "None"
+    if spec["sessionAffinity"] == "None":
+        if spec.get("sessionAffinityConfig") == {}:
+            del spec["sessionAffinityConfig"]
+    elif spec["sessionAffinity"] == "ClientIP":
+        config = spec.get("sessionAffinityConfig") or {}
+        client = config.get("clientIP") or {}
+        if "timeoutSeconds" not in client:
+            filled = {**client, "timeoutSeconds": CLIENT_IP_AFFINITY_S}
+            spec["sessionAffinityConfig"] = {**config, "clientIP": filled}
+
+
+def _families(spec: Json) -> None:
+    headless_alone = spec.get("clusterIP") == "None" and not spec.get("selector")
+    if not spec.get("ipFamilyPolicy"):
+        spec["ipFamilyPolicy"] = "RequireDualStack" if headless_alone else "SingleStack"
+    if not spec.get("ipFamilies"):
+        both = headless_alone and spec["ipFamilyPolicy"] != "SingleStack"
+        spec["ipFamilies"] = ["IPv4", "IPv6"] if both else ["IPv4"]
+
+
+def default_endpoints(endpoints: Json) -> None:
+    for subset in endpoints.get("subsets") or ():
+        for port in subset.get("ports") or ():
+            if not port.get("protocol"):
+                port["protocol"] = "TCP"
+
+
+def default_endpoint_slice(endpoint_slice: Json) -> None:
+    for port in endpoint_slice.get("ports") or ():
+        if "name" not in port:
+            port["name"] = ""
+        if not port.get("protocol"):
+            port["protocol"] = "TCP"
+
+
+def default_network_policy(policy: Json) -> None:
+    spec = policy.setdefault("spec", {})
+    if not spec.get("policyTypes"):
+        spec["policyTypes"] = ["Ingress", "Egress"] if spec.get("egress") else ["Ingress"]
+    for direction in ("ingress", "egress"):
+        for rule in spec.get(direction) or ():
+            for port in rule.get("ports") or ():
+                if not port.get("protocol"):
+                    port["protocol"] = "TCP"
+
+
+def default_ingress_class(ingress_class: Json) -> None:
+    parameters = (ingress_class.get("spec") or {}).get("parameters")
+    if parameters and not parameters.get("scope"):
+        parameters["scope"] = "Cluster"

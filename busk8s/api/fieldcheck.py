@@ -1,0 +1,165 @@
+"""Checks a document against its model: unknown fields, wrong types, absent required fields.
+
+Owns      turning pydantic's findings into upstream's messages, dropping unknown fields, and
+          filling required ones with zero values, as a Go decoder leaves them.
+Leaves    reading bytes (decode), what values mean (validation).
+Invariant one pass of the model's validator when nothing is wrong; the rest is the slow path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+Json = dict[str, Any]
+Location = tuple[str | int, ...]
+
+# A zero value may itself lack required fields; no kind nests them deeper than this.
+FILL_ROUNDS_MAX = 8
+# Upstream names at most this many strict errors of one body.
+STRICT_ERRORS_MAX = 100
+
+_GO_KINDS = {str: "string", int: "int32", bool: "bool", float: "float64"}
+
+
+class TypeMismatch(ValueError):
+    """A value of the wrong JSON type; the message is a Go decoder's, with the field's path."""
+
+
+def check(data: Json, model: type[BaseModel]) -> list[str]:
+    """Makes `data` fit `model` in place; answers the paths of the unknown fields it dropped."""
+    unknown: list[str] = []
+    for _ in range(FILL_ROUNDS_MAX):
+        try:
+            model.model_validate(data, strict=True, extra="forbid", by_alias=True, by_name=False)
+            return unknown
+        except ValidationError as error:
+            found = error.errors(include_url=False, include_context=False)
+        wrong = [e for e in found if e["type"] not in ("extra_forbidden", "missing")]
+        if wrong:
+            raise TypeMismatch(_mismatch(model, wrong[0]["loc"], wrong[0]["input"]))
+        for entry in found:
+            if entry["type"] == "extra_forbidden":
+                unknown.append(path_text(entry["loc"]))
+                _drop(data, entry["loc"])
+            else:
+                _fill(data, entry["loc"], model)
+    return unknown
+
+
+def path_text(location: Sequence[str | int]) -> str:
+    """`spec.containers[0].name`."""
+    text = ""
+    for step in location:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        else:
+            text += f".{step}" if text else str(step)
+    return text
+
+
+def _drop(data: Any, location: Location) -> None:
+    for step in location[:-1]:
+        data = data[step]
+    data.pop(location[-1], None)
+
+
+def _fill(data: Any, location: Location, model: type[BaseModel]) -> None:
+    _, annotation = _described(model, location)
+    for step in location[:-1]:
+        data = data[step]
+    data[location[-1]] = _zero(annotation)
+
+
+def _zero(annotation: Any) -> Any:
+    core = _core(annotation)
+    origin = get_origin(core) or core
+    if origin in (list, dict, str, int, bool, float):
+        return origin()
+    if isinstance(origin, type) and issubclass(origin, BaseModel):
+        return {}
+    arms = [_core(arg) for arg in get_args(core)]
+    return arms[0]() if arms and arms[0] in (str, int) else None
+
+
+def _mismatch(model: type[BaseModel], location: Location, value: Any) -> str:
+    owner, annotation = _described(model, location)
+    fields = ".".join(step for step in _real(model, location) if isinstance(step, str))
+    return (
+        f"json: cannot unmarshal {_json_kind(value)} into Go struct field "
+        f"{owner.__name__}.{fields} of type {_go_kind(annotation)}"
+    )
+
+
+def _described(model: type[BaseModel], location: Location) -> tuple[type[BaseModel], Any]:
+    """The struct that holds the field at `location`, and the annotation of the value there."""
+    owner, annotation = model, model
+    for step in location:
+        core: Any = _core(annotation)
+        origin = get_origin(core)
+        if isinstance(core, type) and issubclass(core, BaseModel):
+            info = _field(core, str(step))
+            if info is None:
+                break
+            owner, annotation = core, info.annotation
+        elif origin is list and isinstance(step, int):
+            annotation = get_args(core)[0]
+        elif origin is dict:
+            annotation = get_args(core)[1]
+        else:
+            break
+    return owner, annotation
+
+
+def _real(model: type[BaseModel], location: Location) -> Location:
+    """`location` without the steps pydantic adds for the arms of a union."""
+    kept = list(location)
+    while len(kept) > 1 and kept[-1] in ("int", "str", "[key]"):
+        kept.pop()
+    return tuple(kept)
+
+
+def _field(model: type[BaseModel], alias: str) -> Any:
+    for name, info in model.model_fields.items():
+        if (info.alias or name) == alias:
+            return info
+    return None
+
+
+def _core(annotation: Any) -> Any:
+    """Without `Annotated` and `| None`."""
+    while True:
+        if hasattr(annotation, "__metadata__"):
+            annotation = annotation.__origin__
+            continue
+        arms = [arg for arg in get_args(annotation) if arg is not type(None)]
+        if get_origin(annotation) not in (list, dict) and len(arms) == 1:
+            annotation = arms[0]
+            continue
+        return annotation
+
+
+def _json_kind(value: Any) -> str:
+    if isinstance(value, bool):
+        return "bool"
+    for kind, name in ((str, "string"), (dict, "object"), (list, "array"), (float, "number")):
+        if isinstance(value, kind):
+            return name
+    return "null" if value is None else "number"
+
+
+def _go_kind(annotation: Any) -> str:
+    core = _core(annotation)
+    origin = get_origin(core)
+    if origin is list:
+        return "[]" + _go_kind(get_args(core)[0])
+    if origin is dict:
+        return "map[string]" + _go_kind(get_args(core)[1])
+    if core in _GO_KINDS:
+        return _GO_KINDS[core]
+    if isinstance(core, type) and issubclass(core, BaseModel):
+        version = core.__module__.rpartition("_")[2]
+        return f"{version}.{core.__name__}"
+    return "intstr.IntOrString"

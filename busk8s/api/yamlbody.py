@@ -1,0 +1,87 @@
+"""YAML request bodies as the JSON they stand for.
+
+Owns      the YAML subset that has a JSON meaning: string keys, no timestamps, bounded aliases.
+Leaves    what the document means (decode).
+Source    sigs.k8s.io/yaml: YAML is turned to JSON first, then decoded as JSON.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import yaml
+
+# Aliases can make a small text stand for an enormous document; this many values are enough.
+NODES_MAX = 1_000_000
+
+
+class YamlError(ValueError):
+    """The text is no YAML, or has no JSON meaning."""
+
+
+class _Loader(yaml.CSafeLoader):
+    """Without timestamps (JSON has none), and remembering the keys that were given twice."""
+
+    duplicates: list[str]
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            if isinstance(key_node, yaml.ScalarNode):
+                if key_node.value in seen:
+                    line = key_node.start_mark.line + 1
+                    self.duplicates.append(
+                        f'line {line}: key "{key_node.value}" already set in map'
+                    )
+                seen.add(key_node.value)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def parse(body: bytes, duplicates: list[str]) -> Any:
+    """The first document of `body`. Keys given twice are named in `duplicates`."""
+    loader = None
+    try:
+        loader = _Loader(body)
+        loader.duplicates = duplicates
+        return _Json().of(loader.get_single_data())
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, TypeError) as error:
+        raise YamlError(" ".join(str(error).split()) or "nested too deep") from None
+    finally:
+        if loader is not None:
+            loader.dispose()
+
+
+class _Json:
+    """Copies a YAML value into plain JSON, counting what it makes."""
+
+    def __init__(self) -> None:
+        self._nodes = 0
+
+    def of(self, value: Any) -> Any:
+        self._nodes += 1
+        if self._nodes > NODES_MAX:
+            raise YamlError("document contains excessive aliasing")
+        if isinstance(value, dict):
+            return {_key(key): self.of(inner) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [self.of(inner) for inner in value]
+        if isinstance(value, bytes):
+            return base64.b64encode(value).decode()
+        if value is None or isinstance(value, str | int | float | bool):
+            return value
+        raise YamlError(f"cannot be expressed in JSON: {type(value).__name__}")
+
+
+def _key(key: Any) -> str:
+    if isinstance(key, bool):
+        return "true" if key else "false"
+    if isinstance(key, str | int | float):
+        return str(key)
+    raise YamlError(f"unsupported map key: {key}")
