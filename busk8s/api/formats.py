@@ -19,7 +19,7 @@ from pydantic import BaseModel
 
 from busk8s.api.meta import format_micro_time, format_time, parse_time
 from busk8s.api.quantity import canonical
-from busk8s.api.types.markers import Format
+from busk8s.api.types.markers import Format, PatchMerge
 
 Json = dict[str, Any]
 _UTC_SECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
@@ -132,7 +132,7 @@ class _Planning:
         leaves, inner = [], []
         for name, info in model.model_fields.items():
             alias = info.alias or name
-            found = _parsed(info.annotation, tuple(info.metadata))
+            found = describe(info.annotation, tuple(info.metadata))
             if leaf := _LEAVES.get((found.format, found.shape)):
                 leaves.append((alias, leaf))
             elif found.model is not None:
@@ -144,21 +144,27 @@ class _Planning:
 
 
 @dataclass(slots=True)
-class _Found:
+class Description:
+    """Format, container, struct and merge rule of one field."""
+
     format: str = ""
     shape: str = ""
     model: type[BaseModel] | None = None
+    patch_strategy: str = ""
+    merge_key: str = ""
 
 
-def _parsed(annotation: Any, metadata: tuple[Any, ...]) -> _Found:
-    """Format, container and struct of a field's annotation."""
-    found = _Found()
+def describe(annotation: Any, metadata: tuple[Any, ...]) -> Description:
+    """Reads a field's annotation and the metadata beside it."""
+    found = Description()
     pending = [(annotation, metadata)]
     while pending:
         here, marks = pending.pop()
         for mark in marks:
             if isinstance(mark, Format):
                 found.format = mark.name
+            elif isinstance(mark, PatchMerge):
+                found.patch_strategy, found.merge_key = mark.strategy, mark.key
         if extra := getattr(here, "__metadata__", None):
             pending.append((here.__origin__, extra))
         elif (origin := get_origin(here)) is list:

@@ -1,7 +1,7 @@
 """Strategic merge patch: lists of structs merge by key, and `$` directives say the rest.
 
 Owns      `$patch`, `$retainKeys`, `$setElementOrder/<list>`, `$deleteFromPrimitiveList/<list>`.
-Leaves    which list merges by which key (api/structure, from the types).
+Leaves    which list merges by which key (the types' markers).
 Invariant neither document nor patch is changed; what the patch does not touch is shared.
 Source    Kubernetes contributor docs, "Strategic Merge Patch"; behaviour of apimachinery.
 """
@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel
 
-from busk8s.api.structure import shape
+from busk8s.api.formats import describe
 from busk8s.errors import Cause, Error, bad_request
 
 Json = dict[str, Any]
@@ -284,18 +285,21 @@ def _is_directive(key: str) -> bool:
 
 
 def _field(model: Model, key: str) -> _Field:
-    if model is None:
-        return _PLAIN
-    try:
-        found = shape(model, key)
-    except KeyError:
-        return _PLAIN
-    if found is None:
-        return _PLAIN
-    strategies = (found.patch_strategy or "").split(",")
-    inner = None if found.is_map else found.model
-    merges = "merge" in strategies
-    return _Field(inner, merges, found.merge_key or "", "replace" in strategies)
+    return _fields(model).get(key, _PLAIN) if model is not None else _PLAIN
+
+
+@lru_cache(None)
+def _fields(model: type[BaseModel]) -> dict[str, _Field]:
+    """The fields of a model that do not merge plainly, by their JSON names."""
+    fields = {}
+    for name, info in model.model_fields.items():
+        found = describe(info.annotation, tuple(info.metadata))
+        strategies = found.patch_strategy.split(",")
+        inner = None if found.shape == "map" else found.model
+        field = _Field(inner, "merge" in strategies, found.merge_key, "replace" in strategies)
+        if field != _PLAIN:
+            fields[info.alias or name] = field
+    return fields
 
 
 def _rejected(detail: str) -> Error:

@@ -30,10 +30,8 @@ class _Loader(yaml.CSafeLoader):
         for key_node, _ in node.value:
             if isinstance(key_node, yaml.ScalarNode):
                 if key_node.value in seen:
-                    line = key_node.start_mark.line + 1
-                    self.duplicates.append(
-                        f'line {line}: key "{key_node.value}" already set in map'
-                    )
+                    where = f"line {key_node.start_mark.line + 1}"
+                    self.duplicates.append(f'{where}: key "{key_node.value}" already set in map')
                 seen.add(key_node.value)
         return super().construct_mapping(node, deep)
 
