@@ -69,6 +69,7 @@ def check(
             'supported values: "Ignore", "Strict", "Warn"'
         )
     check_kind(resource, data)
+    data.setdefault("metadata", {})
     shape = model or scheme.model_of(resource)
     try:
         normalise(data, plan_of(shape))
