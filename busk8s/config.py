@@ -1,1 +1,256 @@
-"""Settings of each component, validated once where they enter."""
+"""Settings of each component, validated once where they enter; and where a cluster keeps its files.
+
+Owns      the layout of a data directory, its lock, the cluster's id, the ports.
+Leaves    what is in the files (pki, store, bus), how flags look (cli).
+Invariant one data directory belongs to one cluster and one running master; every path,
+          socket, table and device name that two clusters could fight over derives from it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from busk8s.ids import IdSource
+
+HTTPS_PORT = 6440
+REQUESTS_PORT = 6441
+FEED_PORT = 6442
+HEARTBEATS_PORT = 6443
+LAYOUT_VERSION = 1
+SOCKET_PATH_BYTES_MAX = 100  # sun_path holds 108, names of sockets included.
+
+
+class ConfigError(Exception):
+    """A setting, a port or a data directory that cannot be used; says which and what to do."""
+
+
+def default_data_dir() -> Path:
+    """`/var/lib/busk8s` for root, the user's data home otherwise."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/busk8s")
+    base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(base) / "busk8s"
+
+
+@dataclass(frozen=True, slots=True)
+class MasterSettings:
+    """What a master is started with. Port 0: any free one (tests)."""
+
+    data_dir: Path
+    bind: str = "127.0.0.1"
+    https_port: int = HTTPS_PORT
+    requests_port: int = REQUESTS_PORT
+    feed_port: int = FEED_PORT
+    heartbeats_port: int = HEARTBEATS_PORT
+    advertise: str = ""  # the address others reach us by; "" = bind, or this host's own
+    service_cidr: str = "10.96.0.0/16"
+    pod_cidr: str = "10.244.0.0/16"
+    beat_s: float = 1.0
+    grace_s: float = 5.0
+    extra_names: tuple[str, ...] = ()  # more names and addresses in the serving certificate
+
+    def check(self) -> MasterSettings:
+        """Self, or ConfigError naming the first setting that cannot be right."""
+        for name in ("https_port", "requests_port", "feed_port", "heartbeats_port"):
+            port = getattr(self, name)
+            if not 0 <= port <= 65_535:
+                raise ConfigError(f"--{name.replace('_', '-')}: {port} is not a port (0-65535)")
+        taken = [p for p in self.ports if p]
+        if len(set(taken)) != len(taken):
+            raise ConfigError(f"each port may be used once, not {', '.join(map(str, taken))}")
+        _check_address("--bind", self.bind)
+        if self.advertise:
+            _check_address("--advertise", self.advertise)
+        if not 0.05 <= self.beat_s <= 60:
+            raise ConfigError(f"--beat: {self.beat_s:g} s is not between 0.05 and 60")
+        if self.grace_s < 2 * self.beat_s:
+            raise ConfigError("--grace must be at least two beats, or every node flaps")
+        return self
+
+    @property
+    def ports(self) -> tuple[int, int, int, int]:
+        return (self.https_port, self.requests_port, self.feed_port, self.heartbeats_port)
+
+    @property
+    def reached_at(self) -> str:
+        """The address that goes into kubeconfigs and join URLs."""
+        if self.advertise:
+            return self.advertise
+        return own_address() if self.bind in ("0.0.0.0", "::") else self.bind
+
+    def with_https_port(self, port: int) -> MasterSettings:
+        return replace(self, https_port=port)
+
+
+def _check_address(flag: str, text: str) -> None:
+    try:
+        socket.getaddrinfo(text, None, flags=socket.AI_NUMERICHOST)
+    except OSError:
+        raise ConfigError(f"{flag}: {text!r} is not an IP address") from None
+
+
+def own_address() -> str:
+    """The address this host would use to reach others; loopback when it has no route."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # nothing is sent: this only asks the routing table
+        except OSError:
+            return "127.0.0.1"
+        return str(probe.getsockname()[0])
+
+
+class DataDir:
+    """A cluster's directory: `open()` makes or checks it, `lock()` claims it for this process."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        self.cluster_id = ""
+        self._lock: int | None = None
+
+    @property
+    def pki(self) -> Path:
+        return self.path / "pki"
+
+    @property
+    def database(self) -> Path:
+        return self.path / "store.db"
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self.path / "admin.kubeconfig"
+
+    @property
+    def admin_token(self) -> Path:
+        return self.path / "pki" / "admin.token"
+
+    @property
+    def logs(self) -> Path:
+        return self.path / "logs"
+
+    @property
+    def state(self) -> Path:
+        """What the running master tells other commands: process ids and ports."""
+        return self.path / "running.json"
+
+    def node(self, name: str) -> Path:
+        return self.path / "nodes" / name
+
+    @property
+    def sockets(self) -> Path:
+        """For `ipc://` sockets: 0700, short enough for sun_path whatever the data directory."""
+        inside = self.path / "run"
+        if len(os.fsencode(inside)) <= SOCKET_PATH_BYTES_MAX - 30:
+            return inside
+        return Path(tempfile.gettempdir()) / f"busk8s-{os.geteuid()}-{self.cluster_id}"
+
+    def open(self, ids: IdSource) -> DataDir:
+        """Make it, or recognise it. Raises ConfigError for anything that is not ours."""
+        marker = self.path / "cluster.json"
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            if not marker.exists():
+                self._found(marker, ids)
+            self.cluster_id = _read_marker(marker)
+            for directory in (self.sockets, self.logs):
+                directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"data directory {self.path}: {error.strerror or error}") from None
+        return self
+
+    def _found(self, marker: Path, ids: IdSource) -> None:
+        strangers = sorted(p.name for p in self.path.iterdir() if p.name not in ("lock", "logs"))
+        if strangers:
+            raise ConfigError(
+                f"{self.path} is not a busk8s data directory (no cluster.json) and not empty "
+                f"({strangers[0]!r} is there): choose another --data-dir, or empty it"
+            )
+        os.chmod(self.path, 0o700)
+        cluster = {"id": ids.suffix(6), "layout": LAYOUT_VERSION}
+        write_private(marker, json.dumps(cluster).encode())
+
+    def lock(self) -> DataDir:
+        """Claim it until this process ends. Raises ConfigError when another has it."""
+        handle = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = os.read(handle, 32).decode("ascii", "replace").strip() or "unknown"
+            os.close(handle)
+            raise ConfigError(
+                f"data directory {self.path} is in use by process {holder}: "
+                f"stop it (busk8s down --data-dir {self.path}) or choose another --data-dir"
+            ) from None
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, str(os.getpid()).encode(), 0)
+        self._lock = handle
+        return self
+
+    def unlock(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+def _read_marker(marker: Path) -> str:
+    try:
+        cluster = json.loads(marker.read_bytes())
+        layout, cluster_id = int(cluster["layout"]), str(cluster["id"])
+    except (ValueError, KeyError, TypeError):
+        raise ConfigError(
+            f"{marker} is damaged: it must hold the cluster's id and layout; restore it from a "
+            "backup, or choose another --data-dir"
+        ) from None
+    if layout != LAYOUT_VERSION:
+        raise ConfigError(
+            f"{marker} has layout {layout}, this busk8s knows {LAYOUT_VERSION}: "
+            "it belongs to another version"
+        )
+    if not (cluster_id.isalnum() and 1 <= len(cluster_id) <= 12):
+        raise ConfigError(f"{marker} is damaged: {cluster_id!r} is not a cluster id")
+    return cluster_id
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """`data` at `path` with mode 0600, whole or not at all, on disk when this returns."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def listen(flag: str, address: str, port: int) -> socket.socket:
+    """A bound TCP socket; ConfigError names the flag when the port is taken or forbidden."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((address, port))
+        bound.listen(1_024)
+        bound.setblocking(False)
+    except OSError as error:
+        bound.close()
+        raise ConfigError(
+            f"{flag}: cannot listen on {address}:{port}: {error.strerror}; choose another port"
+        ) from None
+    return bound
+
+
+def ports_free(settings: MasterSettings) -> None:
+    """ConfigError for the first port of `settings` that someone else has."""
+    flags: Sequence[str] = ("--https-port", "--requests-port", "--feed-port", "--heartbeats-port")
+    for flag, port in zip(flags, settings.ports, strict=True):
+        if port:
+            listen(flag, settings.bind, port).close()

@@ -210,6 +210,8 @@ def split_target(target: bytes) -> tuple[str, dict[str, list[str]]]:
     raw_path, _, raw_query = target.partition(b"?")
     try:
         path = (unquote_to_bytes(raw_path) if b"%" in raw_path else raw_path).decode()
+        if "\0" in path:
+            raise ValueError("it holds a NUL byte")
         if not raw_query:
             return path, {}
         text = raw_query.decode()
@@ -221,8 +223,6 @@ def split_target(target: bytes) -> tuple[str, dict[str, list[str]]]:
         )
     except ValueError as error:
         raise errors.bad_request(f"malformed request target: {error}") from None
-    if "\0" in path:
-        raise errors.bad_request("malformed request target: it holds a NUL byte")
     return path, query
 
 
