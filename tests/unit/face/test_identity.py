@@ -1,0 +1,256 @@
+"""Who asks, and what each may do: the whole table of permissions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import orjson
+import pytest
+
+from busk8s import errors
+from busk8s.api.object import Json, Object
+from busk8s.api.request import ANONYMOUS, User
+from busk8s.api.scheme import Resource
+from busk8s.clock import LoopClock, SystemClock
+from busk8s.master.apiserver import tokens
+from busk8s.master.apiserver.attributes import Attributes
+from busk8s.master.apiserver.authn import ADMIN, Authenticator
+from busk8s.master.apiserver.authz import ClusterAuthorizer
+from busk8s.master.apiserver.node_authz import NodeAuthorizer
+from busk8s.master.store.watch import Event
+
+ADMIN_TOKEN = "a" * 43
+TOKEN = tokens.Token("abcdef", "0123456789abcdef")
+NOW = 1_800_000_000.0
+
+
+def resource(plural: str, group: str = "", *, namespaced: bool = True) -> Resource:
+    return Resource(group, "v1", plural, plural[:-1].title(), namespaced)
+
+
+class Shelf:
+    """What is read of a watch cache, as a dictionary."""
+
+    def __init__(self, *objects: Object) -> None:
+        self.objects = {(o.resource.key, o.namespace, o.name): o for o in objects}
+        self.callbacks: list[Callable[[Sequence[Any]], None]] = []
+
+    def get(self, key: str, namespace: str, name: str) -> Object | None:
+        return self.objects.get((key, namespace, name))
+
+    def list(self, key: str, namespace: str | None = None) -> list[Object]:
+        return [o for (k, n, _), o in self.objects.items() if k == key and namespace in (None, n)]
+
+    def on_events(self, callback: Callable[[Sequence[Any]], None]) -> None:
+        self.callbacks.append(callback)
+
+
+def obj(of: Resource, name: str, namespace: str = "", **fields: Any) -> Object:
+    data = {"metadata": {"name": name, "namespace": namespace, "uid": f"uid-{name}"}, **fields}
+    return Object(of, namespace, name, revision=1, body=orjson.dumps(data))
+
+
+PODS = resource("pods")
+POD = obj(
+    PODS, "web", "shop",
+    spec={
+        "nodeName": "n1",
+        "serviceAccountName": "robot",
+        "imagePullSecrets": [{"name": "pull"}],
+        "volumes": [
+            {"secret": {"secretName": "vol"}},
+            {"persistentVolumeClaim": {"claimName": "disk"}},
+            {"projected": {"sources": [{"configMap": {"name": "proj"}}]}},
+        ],
+        "containers": [
+            {
+                "envFrom": [{"configMapRef": {"name": "all"}}],
+                "env": [{"valueFrom": {"secretKeyRef": {"name": "one", "key": "k"}}}],
+            }
+        ],
+    },
+)  # fmt: skip
+LEASE = {"group": "coordination.k8s.io", "ns": "kube-node-lease"}
+CLAIM = obj(resource("persistentvolumeclaims"), "disk", "shop", spec={"volumeName": "pv7"})
+NODE = User("system:node:n1", ("system:nodes", "system:authenticated"))
+STRANGER = User("jo", ("system:authenticated",))
+
+
+def asks(
+    user: User, verb: str, plural: str, *, group: str = "", sub: str = "", ns: str = "shop",
+    name: str = "", selector: str = "",
+) -> str | None:  # fmt: skip
+    authorizer = ClusterAuthorizer(NodeAuthorizer(Shelf(POD, CLAIM)))
+    of = resource(plural, group)
+    return authorizer.authorize(
+        Attributes(user, verb, of, sub, ns, name, "/x", field_selector=selector)
+    )
+
+
+def paths(user: User, path: str) -> str | None:
+    authorizer = ClusterAuthorizer(NodeAuthorizer(Shelf()))
+    return authorizer.authorize(Attributes(user, "get", None, path=path))
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/livez/ping", "/readyz", "/version"])
+def test_anyone_may_ask_for_health_and_version(path: str) -> None:
+    assert paths(ANONYMOUS, path) is None
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/api", "/apis/apps/v1", "/healthzz"])
+def test_nobody_may_ask_for_more(path: str) -> None:
+    said = paths(ANONYMOUS, path)
+    assert said == f'User "system:anonymous" cannot get path "{path}"'
+
+
+def test_whoever_is_known_may_discover_but_not_measure() -> None:
+    assert paths(STRANGER, "/apis/apps/v1") is None
+    assert paths(STRANGER, "/metrics") is not None
+
+
+def test_a_refusal_has_upstreams_words() -> None:
+    assert asks(STRANGER, "list", "pods", ns="default") == (
+        'User "jo" cannot list resource "pods" in API group "" in the namespace "default"'
+    )
+    assert asks(STRANGER, "patch", "nodes", ns="", sub="status", name="n") == (
+        'User "jo" cannot patch resource "nodes/status" in API group "" at the cluster scope'
+    )
+
+
+@pytest.mark.parametrize(
+    "user",
+    [ADMIN, User("system:kube-scheduler"), User("system:kube-controller-manager")],
+    ids=lambda u: u.name,
+)
+def test_the_master_may_do_everything(user: User) -> None:
+    assert asks(user, "deletecollection", "secrets") is None
+
+
+@pytest.mark.parametrize(
+    ("verb", "plural", "more"),
+    [
+        ("get", "secrets", {"name": "vol"}),
+        ("get", "secrets", {"name": "pull"}),
+        ("get", "secrets", {"name": "one"}),
+        ("get", "configmaps", {"name": "proj"}),
+        ("watch", "configmaps", {"name": "all"}),
+        ("get", "persistentvolumeclaims", {"name": "disk"}),
+        ("get", "persistentvolumes", {"name": "pv7", "ns": ""}),
+        ("create", "serviceaccounts", {"name": "robot", "sub": "token"}),
+        ("get", "pods", {"name": "web"}),
+        ("patch", "pods", {"name": "web", "sub": "status"}),
+        ("delete", "pods", {"name": "web"}),
+        ("create", "pods", {"name": "web", "sub": "eviction"}),
+        ("list", "pods", {"ns": "", "selector": "spec.nodeName=n1"}),
+        ("update", "nodes", {"name": "n1", "ns": ""}),
+        ("patch", "nodes", {"name": "n1", "sub": "status", "ns": ""}),
+        ("list", "services", {"ns": ""}),
+        ("update", "leases", {**LEASE, "name": "n1"}),
+    ],
+)  # fmt: skip
+def test_a_node_may(verb: str, plural: str, more: dict[str, str]) -> None:
+    assert asks(NODE, verb, plural, **more) is None
+
+
+@pytest.mark.parametrize(
+    ("verb", "plural", "more"),
+    [
+        ("get", "secrets", {"name": "other"}),
+        ("get", "secrets", {"name": "vol", "ns": "elsewhere"}),
+        ("list", "secrets", {}),
+        ("update", "secrets", {"name": "vol"}),
+        ("get", "pods", {"name": "foreign"}),
+        ("list", "pods", {"ns": ""}),
+        ("list", "pods", {"ns": "", "selector": "spec.nodeName=n11"}),
+        ("update", "pods", {"name": "web"}),
+        ("patch", "nodes", {"name": "n2", "sub": "status", "ns": ""}),
+        ("delete", "nodes", {"name": "n1", "ns": ""}),
+        ("get", "persistentvolumes", {"name": "pv8", "ns": ""}),
+        ("create", "serviceaccounts", {"name": "other", "sub": "token"}),
+        ("update", "leases", {**LEASE, "name": "n2"}),
+        ("update", "leases", {"group": "coordination.k8s.io", "ns": "default", "name": "n1"}),
+        ("create", "deployments", {"group": "apps"}),
+    ],
+)  # fmt: skip
+def test_a_node_may_not(verb: str, plural: str, more: dict[str, str]) -> None:
+    assert asks(NODE, verb, plural, **more) is not None
+
+
+def test_a_nodes_reach_follows_its_pods() -> None:
+    shelf = Shelf()
+    nodes = NodeAuthorizer(shelf)
+    wanted = Attributes(NODE, "get", resource("secrets"), "", "shop", "vol")
+    assert nodes.authorize("n1", wanted) is not None
+    shelf.objects[("pods", "shop", "web")] = POD
+    shelf.callbacks[0]([Event("ADDED", POD, None, 2, 0.0)])
+    assert nodes.authorize("n1", wanted) is None
+    assert nodes.authorize("n2", wanted) is not None
+    shelf.callbacks[0]([Event("DELETED", POD, POD, 3, 0.0)])
+    assert nodes.authorize("n1", wanted) is not None
+
+
+# Who asks.
+
+
+def authenticator(secret: Json | None = None) -> Authenticator:
+    return Authenticator(ADMIN_TOKEN, {TOKEN.secret_name: secret}.get, LoopClock(NOW))
+
+
+async def test_no_credential_is_anonymous_and_a_certificate_comes_first() -> None:
+    assert authenticator().user(None, {}) is ANONYMOUS
+    assert authenticator().user(NODE, {"authorization": "Bearer wrong"}) is NODE
+
+
+async def test_the_admin_token_is_the_admin() -> None:
+    assert authenticator().user(None, {"authorization": f"Bearer {ADMIN_TOKEN}"}) is ADMIN
+
+
+@pytest.mark.parametrize("text", ["", "x", ADMIN_TOKEN + "a", str(TOKEN), "ü" * 9, "a" * 99_999])
+async def test_a_wrong_token_is_unauthorized_not_anonymous(text: str) -> None:
+    with pytest.raises(errors.Error, match="Unauthorized") as caught:
+        authenticator().user(None, {"authorization": f"Bearer {text}"})
+    assert caught.value.code == 401
+
+
+async def test_a_bootstrap_token_is_a_bootstrapper() -> None:
+    secret = tokens.to_secret(TOKEN, expires_at=NOW + 1_000)
+    user = authenticator(secret).user(None, {"authorization": f"Bearer {TOKEN}"})
+    assert user.name == "system:bootstrap:abcdef"
+    assert user.groups[0] == "system:bootstrappers"
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        pytest.param({"expires_at": NOW - 1}, "expired", id="expired"),
+        pytest.param({"token": tokens.Token("abcdef", "x" * 16)}, "unknown", id="other secret"),
+    ],
+)
+def test_a_token_that_is_no_longer_good_says_why(changes: dict[str, Any], why: str) -> None:
+    given = {"token": TOKEN, "expires_at": None, **changes}
+    secret = tokens.to_secret(given["token"], expires_at=given["expires_at"])
+    assert why in (tokens.why_not(TOKEN, secret, NOW) or "")
+
+
+def test_a_secret_of_another_type_or_use_is_no_token() -> None:
+    other_type = tokens.to_secret(TOKEN, expires_at=None) | {"type": "Opaque"}
+    assert tokens.why_not(TOKEN, other_type, NOW) is not None
+    unused = tokens.to_secret(TOKEN, expires_at=None)
+    unused["data"].pop("usage-bootstrap-authentication")
+    assert tokens.why_not(TOKEN, unused, NOW) == "the token is not meant for authentication"
+    assert tokens.why_not(TOKEN, None, NOW) is not None
+
+
+def test_generated_tokens_have_their_form_and_differ() -> None:
+    first, second = tokens.generate(), tokens.generate()
+    assert tokens.parse(str(first)) == first != second
+    assert SystemClock().now() > 0
+
+
+async def test_only_masters_may_act_as_others() -> None:
+    headers = {"impersonate-user": "jo", "impersonate-group": "dev\nops"}
+    admin = {"authorization": f"Bearer {ADMIN_TOKEN}", **headers}
+    assert authenticator().user(None, admin).groups == ("dev", "ops", "system:authenticated")
+    with pytest.raises(errors.Error, match='cannot impersonate resource "users"'):
+        authenticator().user(STRANGER, headers)
