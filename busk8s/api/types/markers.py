@@ -45,7 +45,9 @@ class Format:
 
 
 # A number is accepted and kept as its text: `cpu: 2` means the same as `cpu: "2"`.
-Quantity: TypeAlias = Annotated[str, Field(coerce_numbers_to_str=True), Format("quantity")]
+Quantity: TypeAlias = Annotated[
+    str, Field(strict=False, coerce_numbers_to_str=True), Format("quantity")
+]
 Time: TypeAlias = Annotated[str, Format("time")]
 MicroTime: TypeAlias = Annotated[str, Format("micro-time")]
 IntOrString: TypeAlias = Annotated[int | str, Format("int-or-string")]
@@ -57,5 +59,9 @@ class Model(BaseModel):
     """The base of every generated model. Its validator is built when it is first needed."""
 
     model_config = ConfigDict(
-        populate_by_name=True, extra="ignore", defer_build=True, protected_namespaces=()
+        populate_by_name=True,
+        extra="ignore",
+        strict=True,
+        defer_build=True,
+        protected_namespaces=(),
     )
