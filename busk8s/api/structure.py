@@ -32,7 +32,7 @@ class FieldShape:
     """One field. Of a list or map, `model` and `scalar` speak of the items; `inner` is their shape.
 
     `scalar` is "" for a struct, else string, integer, number, boolean, quantity, time, micro-time,
-    int-or-string, bytes (base64) or any. `map_type` is "atomic" where the map or struct is one value.
+    int-or-string, bytes (base64) or any. `map_type` is "atomic" where the whole is one value.
     """
 
     model: type[BaseModel] | None = None

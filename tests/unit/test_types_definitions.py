@@ -38,8 +38,7 @@ FORMATS = {"byte": "bytes", "date-time": "time"}
 
 def model_of(name: str) -> type[BaseModel]:
     group, version, kind = name.split(".")[-3:]
-    model = getattr(import_module(f"busk8s.api.types.{group}_{version}"), kind)
-    assert issubclass(model, BaseModel)
+    model: type[BaseModel] = getattr(import_module(f"busk8s.api.types.{group}_{version}"), kind)
     return model
 
 
