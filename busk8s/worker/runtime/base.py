@@ -144,6 +144,12 @@ class Runtime(Protocol):
         """Let go of the runtime; containers go on (a kubelet restart finds them again)."""
         ...
 
+    async def set_pod_cidr(self, pod_cidr: str) -> None:
+        """The node's pod subnet is known (CRI UpdateRuntimeConfig). Idempotent; before it, only
+        host-network sandboxes can be run where pods have networks of their own.
+        """
+        ...
+
     async def run_sandbox(self, config: SandboxConfig) -> Sandbox: ...
 
     async def stop_sandbox(self, sandbox_id: str) -> None:

@@ -13,6 +13,8 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from busk8s.worker.network.bridge import PodNetwork
+from busk8s.worker.network.ipam import Full, Subnet
 from busk8s.worker.runtime import linux
 from busk8s.worker.runtime.containers import Containers
 from busk8s.worker.runtime.failure import Failure
@@ -21,15 +23,9 @@ from busk8s.worker.runtime.spawn import Features
 from busk8s.worker.runtime.table import Table
 
 if TYPE_CHECKING:
-    from typing import Any, Protocol
+    from typing import Any
 
     Json = dict[str, Any]
-
-    class Network(Protocol):
-        def attach(self, sandbox_id: str, netns: int) -> str: ...
-
-        def detach(self, sandbox_id: str, ip: str) -> None: ...
-
 
 NAMESPACES = (
     ("net", linux.CLONE_NEWNET),
@@ -46,7 +42,7 @@ class Pods:
         self._features = features
         self._namespaces: dict[str, list[int]] = {}
         self._own = {name: _namespace(name) for name, _ in NAMESPACES}
-        self.network: Network | None = None
+        self.network: PodNetwork | None = None
         self.publish: Callable[[str, Json], None] = lambda kind, record: None
 
     def run(self, config: Json) -> Json:
@@ -73,12 +69,31 @@ class Pods:
         self._put(record)
         return record
 
+    def set_pod_cidr(self, cluster: str, pod_cidr: str) -> None:
+        """Make the node's bridge. Idempotent; another subnet only while no pod has an address."""
+        if not self._features.namespaces:
+            return
+        known = self.network
+        if known is not None and str(known.subnet) == str(Subnet(pod_cidr)):
+            return
+        taken = [r["ip"] for r in self._table.sandboxes.values() if r["state"] == "ready"]
+        if known is not None and any(taken):
+            raise Failure("PodCIDRInUse", f"pods have addresses of {known.subnet}")
+        self.close_network()
+        self.network = PodNetwork(cluster, pod_cidr, linux.setns, self._own["net"])
+        self.network.adopt(taken)
+
+    def close_network(self) -> None:
+        if self.network is not None:
+            self.network.close()
+            self.network = None
+
     def stop(self, sandbox_id: str) -> None:
         """What still runs was told to stop by the kubelet; the caller killed the rest."""
         record = self.record(sandbox_id)
         if record["state"] == "ready":
             if self.network is not None and record["ip"]:
-                self.network.detach(sandbox_id, record["ip"])
+                self.network.detach(record["ip"])
             self._release(sandbox_id)
             record.update(state="notready")
             self._put(record)
@@ -130,7 +145,10 @@ class Pods:
                 linux.setns(self._own[name])
         if host or self.network is None:
             return ""
-        return self.network.attach(sandbox_id, held[0])
+        try:
+            return self.network.attach(sandbox_id, held[0])
+        except Full as full:
+            raise Failure("NetworkNotReady", str(full)) from full
 
     def _release(self, sandbox_id: str) -> None:
         for fd in self._namespaces.pop(sandbox_id, []):

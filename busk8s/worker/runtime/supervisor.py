@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 SOCKET_NAME = "supervisor.sock"
 LOCK_NAME = "supervisor.lock"
+GROUP_TRIES = 100  # two seconds for what was just killed to be gone
 BURIED = "the supervisor that held this container was killed"
 
 
@@ -135,11 +136,26 @@ class Supervisor:
             self._containers.reopen_log(params["id"])
         elif op == "usage":
             return self._containers.usage()
+        elif op == "set_pod_cidr":
+            self._pods.set_pod_cidr(self.name, params["pod_cidr"])
         elif op == "shutdown":
-            self._reactor.after(0, self._reactor.stop)
+            self._shutdown()
         else:
             raise Failure("Unsupported", f"the supervisor has no operation {op}")
         return {}
+
+    def _shutdown(self) -> None:
+        """Leave nothing behind. The client has stopped and removed all it knew of."""
+        if self._table.sandboxes:
+            raise Failure("Running", "there are sandboxes; stop and remove them first")
+        self._pods.close_network()
+        self._when_groups_are_gone(GROUP_TRIES)
+
+    def _when_groups_are_gone(self, tries: int) -> None:
+        if self._cgroups.remove_parents() or tries == 0:
+            self._reactor.stop()
+        else:
+            self._reactor.after(0.02, lambda: self._when_groups_are_gone(tries - 1))
 
     def _snapshot(self) -> Json:
         return {
