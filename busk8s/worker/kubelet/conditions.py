@@ -1,0 +1,109 @@
+"""The conditions of a pod: words, reasons and order as upstream's kubelet.
+
+Invariant a condition's lastTransitionTime changes only with its status; conditions of others stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from busk8s.api.object import Json
+from busk8s.worker.kubelet.plan import Situation
+
+OURS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+FINAL_REASON = {"Succeeded": "PodCompleted", "Failed": "PodFailed"}
+
+# status, reason, message
+Finding = tuple[bool, str, str]
+
+
+def conditions(
+    now: float,
+    seen: Situation,
+    phase: str,
+    init: Sequence[Json],
+    main: Sequence[Json],
+    old: Sequence[Json],
+) -> list[Json]:
+    containers = _containers_ready(phase, main, init, seen)
+    found: dict[str, Finding] = {
+        "PodReadyToStartContainers": (seen.state.ready_sandbox is not None, "", ""),
+        "Initialized": _initialized(phase, seen, init),
+        "Ready": _ready(containers, seen, old),
+        "ContainersReady": containers,
+        "PodScheduled": (True, "", ""),
+    }
+    before = {entry.get("type"): entry for entry in old}
+    made = [_condition(now, kind, found[kind], before, seen.pod.generation) for kind in OURS]
+    return made + [entry for entry in old if entry.get("type") not in found]
+
+
+def _condition(
+    now: float, kind: str, finding: Finding, before: Mapping[str | None, Json], generation: int
+) -> Json:
+    status = "True" if finding[0] else "False"
+    old = before.get(kind) or {}
+    made: Json = {"type": kind}
+    if generation:
+        made["observedGeneration"] = generation
+    made["status"] = status
+    kept = old.get("lastTransitionTime") if old.get("status") == status else None
+    stamp = datetime.fromtimestamp(int(now), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    made["lastTransitionTime"] = kept or stamp
+    if finding[1]:
+        made["reason"] = finding[1]
+    if finding[2]:
+        made["message"] = finding[2]
+    return made
+
+
+def _initialized(phase: str, seen: Situation, init: Sequence[Json]) -> Finding:
+    if phase == "Succeeded":
+        return True, "PodCompleted", ""
+    waiting = [
+        entry["name"]
+        for spec, entry in zip(seen.pod.init, init, strict=True)
+        if not (entry.get("started") if spec.sidecar else entry["ready"])
+    ]
+    begun = any(_begun(seen, spec.name) for spec in seen.pod.containers)
+    if waiting and not begun:
+        text = " ".join(waiting)
+        return False, "ContainersNotInitialized", f"containers with incomplete status: [{text}]"
+    return True, "", ""
+
+
+def _begun(seen: Situation, name: str) -> bool:
+    return seen.state.latest(name) is not None
+
+
+def _containers_ready(
+    phase: str, main: Sequence[Json], init: Sequence[Json], seen: Situation
+) -> Finding:
+    if phase in FINAL_REASON:
+        return False, FINAL_REASON[phase], ""
+    sidecars = [e for s, e in zip(seen.pod.init, init, strict=True) if s.sidecar]
+    unready = [entry["name"] for entry in (*sidecars, *main) if not entry["ready"]]
+    if unready or not main:
+        text = " ".join(unready)
+        return False, "ContainersNotReady", f"containers with unready status: [{text}]"
+    return True, "", ""
+
+
+def _ready(containers: Finding, seen: Situation, old: Sequence[Json]) -> Finding:
+    if not containers[0]:
+        return containers
+    status = {entry.get("type"): entry.get("status") for entry in old}
+    missing = [_gate(gate, status.get(gate)) for gate in seen.pod.readiness_gates]
+    messages = [message for message in missing if message]
+    if messages:
+        return False, "ReadinessGatesNotReady", ", ".join(messages)
+    return True, "", ""
+
+
+def _gate(gate: str, status: str | None) -> str:
+    if status is None:
+        return f'corresponding condition of pod readiness gate "{gate}" does not exist.'
+    if status != "True":
+        return f'the status of pod readiness gate "{gate}" is not "True", but {status}'
+    return ""

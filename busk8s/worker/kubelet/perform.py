@@ -1,0 +1,194 @@
+"""Carries out the actions of a plan, one pod's at a time, and tells what came of it.
+
+Owns      the order of calls to the runtime, events about them, and what failed (`Progress`).
+Leaves    every decision (plan).
+Invariant performing an action twice does no harm: the runtime's calls are idempotent or the plan
+          looks at a fresh listing first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from busk8s.errors import Error
+from busk8s.tasks import Nursery
+from busk8s.worker.kubelet import plan as plans
+from busk8s.worker.kubelet.backoff import BackOff, after_restart
+from busk8s.worker.kubelet.downward import DownwardError
+from busk8s.worker.kubelet.env import EnvError, environment
+from busk8s.worker.kubelet.events import EventType, pod_reference
+from busk8s.worker.kubelet.kinds import PODS
+from busk8s.worker.kubelet.launch import ConfigError, container_config, sandbox_config
+from busk8s.worker.kubelet.parts import Parts
+from busk8s.worker.kubelet.pods import ContainerSpec, Pod
+from busk8s.worker.kubelet.relist import PodState
+from busk8s.worker.runtime.base import ContainerConfig, RuntimeFailure
+
+CONFIG_RETRY_S = 10.0
+KEPT_ATTEMPTS = 2  # The running one and the one before it, for `kubectl logs --previous`.
+
+
+@dataclass(slots=True)
+class Progress:
+    """What a pod's worker remembers between plans; goes into the next Situation."""
+
+    backoff: dict[str, BackOff] = field(default_factory=dict)
+    failures: dict[str, plans.Failure] = field(default_factory=dict)
+    stopping: dict[str, float] = field(default_factory=dict)
+    hooking: dict[str, None] = field(default_factory=dict)
+    terminating_since: float | None = None
+    removed: bool = False
+    deleted: bool = False
+
+
+class Performer:
+    def __init__(
+        self, parts: Parts, progress: Progress, nursery: Nursery, wake: Callable[[], None]
+    ) -> None:
+        self._parts = parts
+        self._progress = progress
+        self._nursery = nursery
+        self._wake = wake
+        self._sandbox_id = ""
+        self._ip = ""
+
+    async def perform(self, pod: Pod, state: PodState, actions: tuple[plans.Action, ...]) -> None:
+        sandbox = state.ready_sandbox
+        self._sandbox_id = sandbox.id if sandbox is not None else ""
+        self._ip = sandbox.ip if sandbox is not None else ""
+        for action in actions:
+            if not await self._one(pod, state, action):
+                return
+
+    async def _one(self, pod: Pod, state: PodState, action: plans.Action) -> bool:
+        """False: what comes after makes no sense now."""
+        runtime = self._parts.runtime
+        match action:
+            case plans.RunSandbox(attempt):
+                return await self._run_sandbox(pod, attempt)
+            case plans.StartContainer():
+                await self._start(pod, state, action)
+            case plans.KillContainer():
+                self._kill(pod, action)
+            case plans.RemoveContainer(container_id):
+                await runtime.remove_container(container_id)
+            case plans.StopSandbox(sandbox_id):
+                await runtime.stop_sandbox(sandbox_id)
+            case plans.RemoveSandbox(sandbox_id):
+                await runtime.remove_sandbox(sandbox_id)
+            case plans.RemoveFiles():
+                self._progress.removed = True
+            case plans.DeletePod():
+                await self._delete(pod)
+        return True
+
+    async def _run_sandbox(self, pod: Pod, attempt: int) -> bool:
+        parts = self._parts
+        config = sandbox_config(pod, attempt, parts.root, parts.dns)
+        try:
+            async with parts.starts:
+                sandbox = await parts.runtime.run_sandbox(config)
+        except RuntimeFailure as failure:
+            self._failed("", "FailedCreatePodSandBox", failure.message)
+            text = f"Failed to create pod sandbox: {failure.message}"
+            self._event(pod, "Warning", "FailedCreatePodSandBox", text)
+            return False
+        self._progress.failures.pop("", None)
+        self._progress.backoff.pop("", None)
+        self._sandbox_id, self._ip = sandbox.id, sandbox.ip
+        return True
+
+    async def _start(self, pod: Pod, state: PodState, action: plans.StartContainer) -> None:
+        spec = pod.container(action.name)
+        assert spec is not None, "plans name containers of the pod"
+        progress = self._progress
+        if action.ended_at is not None:
+            entry = progress.backoff.get(spec.name)
+            now = self._parts.clock.now()
+            progress.backoff[spec.name] = after_restart(entry, action.ended_at, now)
+        try:
+            config = self._configure(pod, spec, action.attempt)
+        except (EnvError, DownwardError, ConfigError) as error:
+            retry_at = self._parts.clock.now() + CONFIG_RETRY_S
+            failure = plans.Failure("CreateContainerConfigError", str(error), retry_at)
+            progress.failures[spec.name] = failure
+            self._event(pod, "Warning", "Failed", f"Error: {error}", spec)
+            return
+        await self._create_and_start(pod, spec, config)
+        await self._forget_old(state, spec.name)
+
+    def _configure(self, pod: Pod, spec: ContainerSpec, attempt: int) -> ContainerConfig:
+        parts = self._parts
+        ip = self._ip or (parts.host.ips[0] if parts.host.ips else "")
+        facts = replace(parts.facts, pod_ip=ip)
+        services = parts.view.all("services")
+        env = environment(pod, spec.raw, facts, parts.view.get, services)
+        return container_config(pod, spec, attempt, env, ())
+
+    async def _create_and_start(
+        self, pod: Pod, spec: ContainerSpec, config: ContainerConfig
+    ) -> None:
+        runtime = self._parts.runtime
+        try:
+            async with self._parts.starts:
+                container_id = await runtime.create_container(self._sandbox_id, config)
+                self._event(pod, "Normal", "Created", f"Created container: {spec.name}", spec)
+                await runtime.start_container(container_id)
+        except RuntimeFailure as failure:
+            self._failed(spec.name, failure.reason, failure.message)
+            self._event(pod, "Warning", "Failed", f"Error: {failure.message}", spec)
+            return
+        self._progress.failures.pop(spec.name, None)
+        self._event(pod, "Normal", "Started", f"Started container {spec.name}", spec)
+
+    async def _forget_old(self, state: PodState, name: str) -> None:
+        """`state` is from before the start: one of those is the previous run, the rest goes."""
+        for container in state.attempts(name)[KEPT_ATTEMPTS - 1 :]:
+            if container.state != "running":
+                await self._parts.runtime.remove_container(container.id)
+
+    def _failed(self, name: str, reason: str, message: str) -> None:
+        now = self._parts.clock.now()
+        entry = after_restart(self._progress.backoff.get(name), now, now)
+        self._progress.backoff[name] = entry
+        self._progress.failures[name] = plans.Failure(reason, message, now + entry.delay_s)
+
+    def _kill(self, pod: Pod, action: plans.KillContainer) -> None:
+        """In the background: a long grace period must not keep the pod from hearing more."""
+        self._progress.stopping[action.container_id] = self._parts.clock.now() + action.grace_s
+        spec = pod.container(action.name)
+        self._event(pod, "Normal", "Killing", action.message, spec)
+        self._nursery.spawn(self._stop(pod, action), name=f"kill {pod.key} {action.name}")
+
+    async def _stop(self, pod: Pod, action: plans.KillContainer) -> None:
+        try:
+            await self._parts.runtime.stop_container(action.container_id, action.grace_s)
+        except RuntimeFailure as failure:
+            self._event(pod, "Warning", "FailedKillPod", f"error killing pod: {failure.message}")
+            await self._parts.clock.sleep(1.0)
+        finally:
+            self._progress.stopping.pop(action.container_id, None)
+            self._wake()
+
+    async def _delete(self, pod: Pod) -> None:
+        try:
+            await self._parts.client.delete(
+                PODS, pod.name, namespace=pod.namespace, uid=pod.uid, grace_period_s=0
+            )
+        except Error as error:
+            if error.code not in (404, 409):
+                raise
+        self._progress.deleted = True
+
+    def _event(
+        self,
+        pod: Pod,
+        kind: EventType,
+        reason: str,
+        message: str,
+        spec: ContainerSpec | None = None,
+    ) -> None:
+        name = spec.name if spec is not None else ""
+        about = pod_reference(pod, name, init=spec is not None and spec in pod.init)
+        self._parts.recorder.record(about, kind, reason, message)

@@ -1,0 +1,205 @@
+"""One worker a pod: observe, plan, perform, report; until the pod is gone from API and runtime.
+
+Owns      the loop, and the facts about this pod that no listing shows (Progress, verdict).
+Leaves    decisions (plan), calls (perform), words (status).
+Invariant an error here is retried here; other pods never notice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from busk8s.api.object import Json
+from busk8s.errors import Error
+from busk8s.log import Logger
+from busk8s.tasks import Nursery
+from busk8s.worker.kubelet.conditions import OURS
+from busk8s.worker.kubelet.events import pod_reference
+from busk8s.worker.kubelet.parts import Parts
+from busk8s.worker.kubelet.perform import Performer, Progress
+from busk8s.worker.kubelet.plan import Plan, Situation, Verdict, plan
+from busk8s.worker.kubelet.pods import Pod, parse_time
+from busk8s.worker.kubelet.relist import PodState
+from busk8s.worker.kubelet.status import pod_status
+from busk8s.worker.runtime.base import RuntimeFailure
+
+RETRY_MIN_S = 1.0
+RETRY_MAX_S = 60.0
+OVERTAKE_S = 0.3  # A status from before some actions waits so long for the one after them.
+
+log = Logger("kubelet.pod")
+
+
+class PodWorker:
+    def __init__(self, parts: Parts, pod: Pod) -> None:
+        self._parts = parts
+        self._pod = pod
+        self._progress = Progress()
+        self._verdict: Verdict | None = None
+        self._admitted = False
+        self._vanished = False
+        self._started_at = parse_time(pod.status.get("startTime"))
+        self._acted_at = float("-inf")
+        self._wake = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self._retry_s = RETRY_MIN_S
+        self._backing_off: dict[str, str] = {}
+        self._wake.set()
+
+    @property
+    def pod(self) -> Pod:
+        return self._pod
+
+    @property
+    def rejected(self) -> bool:
+        return self._verdict is not None
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    def update(self, pod: Pod) -> None:
+        self._pod = pod
+        self._progress.failures = {
+            name: failure
+            for name, failure in self._progress.failures.items()
+            if failure.reason != "CreateContainerConfigError"
+        }
+        self.wake()
+
+    def vanish(self) -> None:
+        """The API has no such pod any more: stop it, and leave no trace."""
+        self._vanished = True
+        self.wake()
+
+    async def run(self) -> None:
+        """Ends when the pod has vanished and nothing of it is left."""
+        async with Nursery(on_error=self._child_failed) as nursery:
+            performer = Performer(self._parts, self._progress, nursery, self.wake)
+            try:
+                while not await self._turn(performer):
+                    await self._wake.wait()
+                    self._wake.clear()
+            finally:
+                self._set_timer(None)
+
+    async def _turn(self, performer: Performer) -> bool:
+        """Act until there is nothing to do; True when the pod is no more."""
+        try:
+            while True:
+                state = await self._parts.pleg.observe(self._pod.uid, self._acted_at)
+                if not await self._step(performer, state):
+                    self._retry_s = RETRY_MIN_S
+                    return self._vanished and not state.sandboxes
+        except (Error, RuntimeFailure, OSError) as error:
+            log.warning("pod not synced, will retry", pod=self._pod.key, error=error)
+            about = pod_reference(self._pod)
+            self._parts.recorder.record(about, "Warning", "FailedSync", f"Error: {error}")
+            self._acted_at = self._parts.clock.monotonic()
+            self._set_timer(self._retry_s)
+            self._retry_s = min(self._retry_s * 2, RETRY_MAX_S)
+            return False
+
+    async def _step(self, performer: Performer, state: PodState) -> bool:
+        """One plan; True when something was done and another look is due."""
+        now = self._parts.clock.now()
+        self._admit(now, state)
+        seen = self._situation(state)
+        step = plan(now, seen)
+        if step.verdict is not None:
+            self._verdict = step.verdict
+            about = pod_reference(self._pod)
+            self._parts.recorder.record(about, "Normal", step.verdict.reason, step.verdict.message)
+            return True
+        self._note_backoff(step)
+        self._report(now, seen, step)
+        self._set_timer(step.look_again_s)
+        if not step.actions:
+            return False
+        await performer.perform(self._pod, state, step.actions)
+        self._acted_at = self._parts.clock.monotonic()
+        return True
+
+    def _admit(self, now: float, state: PodState) -> None:
+        if self._admitted:
+            return
+        self._admitted = True
+        self._started_at = self._started_at or now
+        if state.sandboxes or self._pod.finished or self._pod.deleting:
+            return  # It was admitted by an earlier kubelet, or will never run.
+        refusal = self._parts.admit(self._pod)
+        if refusal is not None:
+            self._verdict = Verdict(*refusal)
+            self._parts.recorder.record(pod_reference(self._pod), "Warning", refusal[0], refusal[1])
+
+    def _situation(self, state: PodState) -> Situation:
+        progress = self._progress
+        pod = self._pod
+        ending = pod.deleting or self._vanished or self._verdict is not None
+        if ending and progress.terminating_since is None:
+            progress.terminating_since = self._parts.clock.now()
+        latest = self._parts.writer.latest(pod.uid)
+        reported = latest is not None and self._final(latest)
+        return Situation(
+            pod=pod,
+            state=state,
+            backoff=progress.backoff,
+            failures=progress.failures,
+            stopping=progress.stopping,
+            hooking=frozenset(progress.hooking),
+            verdict=self._verdict,
+            started_at=self._started_at,
+            terminating_since=progress.terminating_since,
+            reported=reported and self._parts.writer.written(pod.uid, latest or {}),
+            vanished=self._vanished,
+            removed=progress.removed,
+            deleted=progress.deleted,
+        )
+
+    @staticmethod
+    def _final(status: Json) -> bool:
+        return status.get("phase") in ("Succeeded", "Failed")
+
+    def _report(self, now: float, seen: Situation, step: Plan) -> None:
+        if self._vanished:
+            self._parts.writer.forget(self._pod.uid)
+            return
+        status = pod_status(now, seen, step, self._old_status(), self._parts.host)
+        self._parts.writer.submit(self._pod, status, delay_s=OVERTAKE_S if step.actions else 0.0)
+
+    def _old_status(self) -> Json:
+        """The last status of ours, with the conditions that others have set since."""
+        latest = self._parts.writer.latest(self._pod.uid)
+        if latest is None:
+            return self._pod.status
+        theirs = [c for c in self._pod.status.get("conditions") or () if c["type"] not in OURS]
+        ours = [c for c in latest.get("conditions") or () if c["type"] in OURS]
+        return {**latest, "conditions": ours + theirs}
+
+    def _note_backoff(self, step: Plan) -> None:
+        """One event when a container begins to wait, not one a look."""
+        for name, waiting in step.waiting.items():
+            if (
+                waiting.reason != "CrashLoopBackOff"
+                or self._backing_off.get(name) == waiting.message
+            ):
+                continue
+            self._backing_off[name] = waiting.message
+            pod = self._pod
+            text = (
+                f"Back-off restarting failed container {name} in pod "
+                f"{pod.name}_{pod.namespace}({pod.uid})"
+            )
+            about = pod_reference(pod, name, init=any(s.name == name for s in pod.init))
+            self._parts.recorder.record(about, "Warning", "BackOff", text)
+
+    def _set_timer(self, seconds: float | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if seconds is not None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(max(0.0, seconds), self.wake)
+
+    def _child_failed(self, name: str, error: BaseException) -> None:
+        log.error("task of a pod failed", task=name, error=error)
+        self.wake()

@@ -1,0 +1,39 @@
+"""Which ConfigMaps and Secrets a pod names: in its environment and in its volumes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from busk8s.worker.kubelet.pods import Pod
+
+
+class Reference(NamedTuple):
+    kind: str  # configmaps or secrets
+    namespace: str
+    name: str
+
+
+def references(pod: Pod) -> frozenset[Reference]:
+    named = [*_of_environment(pod.spec), *_of_volumes(pod.spec)]
+    return frozenset(Reference(kind, pod.namespace, name) for kind, name in named if name)
+
+
+def _of_environment(spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for container in [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]:
+        for source in container.get("envFrom") or ():
+            yield "configmaps", (source.get("configMapRef") or {}).get("name", "")
+            yield "secrets", (source.get("secretRef") or {}).get("name", "")
+        for variable in container.get("env") or ():
+            value = variable.get("valueFrom") or {}
+            yield "configmaps", (value.get("configMapKeyRef") or {}).get("name", "")
+            yield "secrets", (value.get("secretKeyRef") or {}).get("name", "")
+
+
+def _of_volumes(spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for volume in spec.get("volumes") or ():
+        yield "configmaps", (volume.get("configMap") or {}).get("name", "")
+        yield "secrets", (volume.get("secret") or {}).get("secretName", "")
+        for source in (volume.get("projected") or {}).get("sources") or ():
+            yield "configmaps", (source.get("configMap") or {}).get("name", "")
+            yield "secrets", (source.get("secret") or {}).get("name", "")
