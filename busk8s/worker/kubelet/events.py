@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from busk8s.api.object import Json
+from busk8s.api.scheme import EVENTS
 from busk8s.client.interface import Client
 from busk8s.clock import Clock
 from busk8s.errors import Error
 from busk8s.ids import IdSource
 from busk8s.log import Logger
-from busk8s.worker.kubelet.kinds import EVENTS
 from busk8s.worker.kubelet.pods import Pod
 from busk8s.worker.kubelet.status import render_time
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from busk8s.api.scheme import PODS
 from busk8s.errors import Error
 from busk8s.tasks import Nursery
 from busk8s.worker.kubelet import plan as plans
@@ -18,7 +19,6 @@ from busk8s.worker.kubelet.backoff import BackOff, after_restart
 from busk8s.worker.kubelet.downward import DownwardError
 from busk8s.worker.kubelet.env import EnvError, environment
 from busk8s.worker.kubelet.events import EventType, pod_reference
-from busk8s.worker.kubelet.kinds import PODS
 from busk8s.worker.kubelet.launch import ConfigError, container_config, sandbox_config
 from busk8s.worker.kubelet.parts import Parts
 from busk8s.worker.kubelet.pods import ContainerSpec, Pod

@@ -12,12 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from busk8s.api.object import Json
+from busk8s.api.scheme import PODS
 from busk8s.client.interface import Client
 from busk8s.clock import Clock
 from busk8s.errors import Error
 from busk8s.log import Logger
 from busk8s.tasks import Nursery
-from busk8s.worker.kubelet.kinds import PODS
 from busk8s.worker.kubelet.pods import Pod
 
 WRITES_IN_FLIGHT_MAX = 16
