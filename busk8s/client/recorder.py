@@ -1,0 +1,238 @@
+"""Events: what happened to an object, for people who run `kubectl describe`.
+
+Owns      aggregation, counting and rate limits of Events (as client-go's correlator), writing them.
+Leaves    what is worth an Event (callers), how long Events live (apiserver).
+Invariant recording never waits and never fails its caller; beyond QUEUE_MAX the newest is dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from busk8s.api.meta import format_time
+from busk8s.api.object import Json, Object
+from busk8s.api.scheme import EVENTS
+from busk8s.client.interface import Client
+from busk8s.clock import Clock
+from busk8s.errors import Error
+from busk8s.ids import IdSource
+from busk8s.log import Logger
+
+QUEUE_MAX = 1_000  # Events that wait to be written.
+KEYS_MAX = 4_096  # Objects and messages remembered, as client-go's LRU.
+SIMILAR_MAX = 10  # More messages of one kind in SIMILAR_WINDOW_S are written as one.
+SIMILAR_WINDOW_S = 600.0
+SPAM_BURST = 25  # Events at once about one object, then one each SPAM_REFILL_S.
+SPAM_REFILL_S = 300.0
+MESSAGE_MAX = 1_024
+COMBINED = "(combined from similar events): "
+
+EventType = Literal["Normal", "Warning"]
+
+_log = Logger("busk8s.events")
+
+
+@dataclass(frozen=True)
+class Happening:
+    about: Json  # involvedObject
+    type: EventType
+    reason: str
+    message: str
+
+
+@dataclass
+class _Written:
+    name: str
+    count: int
+    first: float
+
+
+@dataclass
+class _Similar:
+    messages: dict[str, None] = field(default_factory=dict)
+    since: float = 0.0
+
+
+@dataclass
+class _Bucket:
+    tokens: float
+    at: float
+
+
+@dataclass(frozen=True)
+class NewEvent:
+    happening: Happening
+    key: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class AgainEvent:
+    """The Event `name` happened once more."""
+
+    happening: Happening
+    key: tuple[str, ...]
+    name: str
+    count: int
+
+
+class Correlator:
+    """Pure but for its memory: which Event a happening becomes, if any."""
+
+    def __init__(self) -> None:
+        self._written: OrderedDict[tuple[str, ...], _Written] = OrderedDict()
+        self._similar: OrderedDict[tuple[str, ...], _Similar] = OrderedDict()
+        self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
+
+    def correlate(self, what: Happening, now: float) -> NewEvent | AgainEvent | None:
+        """None: too many about this object lately."""
+        if not self._allowed(_subject(what.about), now):
+            return None
+        what, key = self._aggregate(what, now)
+        written = self._written.get(key)
+        if written is None:
+            return NewEvent(what, key)
+        self._written.move_to_end(key)
+        return AgainEvent(what, key, written.name, written.count + 1)
+
+    def written(self, key: tuple[str, ...], name: str, count: int, now: float) -> None:
+        first = self._written[key].first if key in self._written else now
+        self._written[key] = _Written(name, count, first)
+        _trim(self._written)
+
+    def forget(self, key: tuple[str, ...]) -> None:
+        self._written.pop(key, None)
+
+    def _allowed(self, subject: str, now: float) -> bool:
+        bucket = self._buckets.get(subject)
+        if bucket is None:
+            bucket = self._buckets[subject] = _Bucket(SPAM_BURST, now)
+            _trim(self._buckets)
+        bucket.tokens = min(SPAM_BURST, bucket.tokens + (now - bucket.at) / SPAM_REFILL_S)
+        bucket.at = now
+        if bucket.tokens < 1:
+            return False
+        bucket.tokens -= 1
+        return True
+
+    def _aggregate(self, what: Happening, now: float) -> tuple[Happening, tuple[str, ...]]:
+        group = (_subject(what.about), what.type, what.reason)
+        similar = self._similar.get(group)
+        if similar is None or now - similar.since > SIMILAR_WINDOW_S:
+            similar = self._similar[group] = _Similar(since=now)
+            _trim(self._similar)
+        similar.messages[what.message] = None
+        if len(similar.messages) <= SIMILAR_MAX:
+            return what, (*group, what.message)
+        similar.messages.popitem()
+        combined = Happening(what.about, what.type, what.reason, COMBINED + what.message)
+        return combined, (*group, COMBINED)
+
+
+class Recorder:
+    def __init__(
+        self, client: Client, component: str, *, clock: Clock, ids: IdSource, host: str = ""
+    ) -> None:
+        self._client = client
+        self._source = {"component": component} | ({"host": host} if host else {})
+        self._component = component
+        self._clock = clock
+        self._ids = ids
+        self._correlator = Correlator()
+        self._queue: asyncio.Queue[Happening] = asyncio.Queue(QUEUE_MAX)
+        self.dropped_total = 0
+
+    def event(self, about: Object | Json, type_: EventType, reason: str, message: str) -> None:
+        """Note it; `about` is the object, or an ObjectReference to it."""
+        reference = reference_to(about) if isinstance(about, Object) else about
+        try:
+            self._queue.put_nowait(Happening(reference, type_, reason, message[:MESSAGE_MAX]))
+        except asyncio.QueueFull:
+            self.dropped_total += 1
+
+    async def run(self) -> None:
+        while True:
+            happening = await self._queue.get()
+            try:
+                await self._write(happening)
+            except Error as error:
+                # As upstream: an Event that the server refuses is lost, the cluster goes on.
+                _log.debug("event not written", reason=happening.reason, why=error.message)
+
+    async def _write(self, happening: Happening) -> None:
+        now = self._clock.now()
+        match self._correlator.correlate(happening, now):
+            case AgainEvent() as again:
+                try:
+                    await self._again(again, now)
+                except Error as error:
+                    if error.reason != "NotFound":
+                        raise
+                    self._correlator.forget(again.key)
+                    await self._new(NewEvent(again.happening, again.key), now)
+            case NewEvent() as new:
+                await self._new(new, now)
+            case None:
+                self.dropped_total += 1
+
+    async def _again(self, again: AgainEvent, now: float) -> None:
+        patch: Json = {
+            "count": again.count,
+            "lastTimestamp": format_time(now),
+            "message": again.happening.message,
+        }
+        namespace = _namespace(again.happening.about)
+        await self._client.patch(EVENTS, again.name, patch, namespace=namespace)
+        self._correlator.written(again.key, again.name, again.count, now)
+
+    async def _new(self, new: NewEvent, now: float) -> None:
+        what = new.happening
+        name = f"{what.about['name']}.{self._ids.suffix(16)}"
+        event = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"name": name, "namespace": _namespace(what.about)},
+            "involvedObject": what.about,
+            "reason": what.reason,
+            "message": what.message,
+            "type": what.type,
+            "source": self._source,
+            "firstTimestamp": format_time(now),
+            "lastTimestamp": format_time(now),
+            "count": 1,
+            "eventTime": None,
+            "reportingComponent": self._component,
+            "reportingInstance": self._source.get("host", ""),
+        }
+        await self._client.create(EVENTS, event, namespace=_namespace(what.about))
+        self._correlator.written(new.key, name, 1, now)
+
+
+def reference_to(obj: Object) -> Json:
+    """The ObjectReference of this version of `obj`."""
+    reference = {
+        "kind": obj.resource.kind,
+        "name": obj.name,
+        "uid": obj.uid,
+        "apiVersion": obj.resource.api_version,
+        "resourceVersion": str(obj.revision),
+    }
+    if obj.namespace:
+        reference["namespace"] = obj.namespace
+    return reference
+
+
+def _namespace(about: Json) -> str:
+    return str(about.get("namespace") or "default")
+
+
+def _subject(about: Json) -> str:
+    names = ("kind", "namespace", "name", "uid", "apiVersion", "fieldPath")
+    return "/".join(str(about.get(name, "")) for name in names)
+
+
+def _trim(memory: OrderedDict[Any, Any]) -> None:
+    while len(memory) > KEYS_MAX:
+        memory.popitem(last=False)
