@@ -127,10 +127,15 @@ class Cache:
         for key, obj in self._objects.items():
             index.put(key, obj)
 
-    def keep_whole(self) -> None:
-        """Keep whole objects from now on; only before the first change."""
+    def keep(self, reduce: Callable[[Object], Object] | None) -> None:
+        """Keep what `reduce` leaves of each object (None: all of it); before the first change."""
         assert not self.synced
-        self._keep = None
+        self._keep = reduce
+
+    @property
+    def keeps_less(self) -> bool:
+        """Whether less than whole objects are kept."""
+        return self._keep is not None
 
     def __len__(self) -> int:
         return len(self._objects)

@@ -17,6 +17,7 @@ from busk8s.client.interface import Change, Client
 from busk8s.tasks import supervise
 
 Listener = Callable[[Object | None, Object | None], None]
+Keep = Callable[[Object], Object]
 
 
 async def reflect(
@@ -41,17 +42,29 @@ class SharedCaches:
         self._listeners: dict[str, list[Listener]] = {}
         self._synced: dict[str, asyncio.Event] = {}
 
-    def need(self, resource: Resource, indexes: Iterable[str] = (), *, whole: bool = True) -> Cache:
-        """The cache of `resource` with at least `indexes`; whole objects if anyone needs them."""
+    def need(
+        self,
+        resource: Resource,
+        indexes: Iterable[str] = (),
+        *,
+        whole: bool = True,
+        keep: Keep | None = None,
+    ) -> Cache:
+        """The cache of `resource` with at least `indexes`.
+
+        Objects are whole if anyone needs them so, else what `keep` leaves of them: metadata.
+        """
         cache = self._caches.get(resource.key)
         if cache is None:
-            keep = None if whole else metadata_only
-            cache = self._caches[resource.key] = Cache(resource, indexes, keep=keep)
+            reduce = None if whole else (keep or metadata_only)
+            cache = self._caches[resource.key] = Cache(resource, indexes, keep=reduce)
             self._listeners[resource.key] = []
             self._synced[resource.key] = asyncio.Event()
             return cache
         if whole:
-            cache.keep_whole()
+            cache.keep(None)
+        elif keep is not None and cache.keeps_less:
+            cache.keep(keep)
         for name in indexes:
             cache.add_index(name)
         return cache

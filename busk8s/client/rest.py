@@ -39,6 +39,7 @@ RETRY_FIRST_S = 0.1
 RETRY_MAX_S = 30.0
 LINE_MAX_BYTES = 16 * 1024 * 1024  # One watch event; an object may be 1.5 MB, escaped a few more.
 
+Query = Mapping[str, list[str]]
 Objects = list[Object]
 Changes = list[Change]
 
@@ -48,8 +49,9 @@ _log = Logger("busk8s.client")
 class RestClient:
     """Everything but `_send`. `user` is who asks where the transport does not say it."""
 
-    def __init__(self, user: User) -> None:
+    def __init__(self, user: User, *, manager: str = "busk8s") -> None:
         self._user = user
+        self._manager = manager
 
     async def _send(self, request: Request) -> Response:
         raise NotImplementedError
@@ -217,11 +219,14 @@ class RestClient:
         where: str,
         body: bytes = b"",
         *,
-        query: Mapping[str, list[str]] | None = None,
+        query: Query | None = None,
         content_type: str = "application/json",
     ) -> Json:
+        query = dict(query or {})
+        if method in ("POST", "PUT", "PATCH"):
+            query["fieldManager"] = [self._manager]
         response = await self._send(
-            Request(method, where, self._user, query or {}, body, content_type)
+            Request(method, where, self._user, query, body, content_type)
         )
         answer: Json = orjson.loads(response.body or b"{}")
         if response.status >= 400:
