@@ -225,9 +225,7 @@ class RestClient:
         query = dict(query or {})
         if method in ("POST", "PUT", "PATCH"):
             query["fieldManager"] = [self._manager]
-        response = await self._send(
-            Request(method, where, self._user, query, body, content_type)
-        )
+        response = await self._send(Request(method, where, self._user, query, body, content_type))
         answer: Json = orjson.loads(response.body or b"{}")
         if response.status >= 400:
             raise Error.from_status({"code": response.status, **answer})

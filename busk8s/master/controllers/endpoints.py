@@ -87,8 +87,8 @@ def plan(observed: Observed) -> Plan:
     wanted = _metadata(service, len(found) > len(chosen))
     if existing is None:
         metadata = {"name": service.name, "namespace": service.namespace, **wanted}
-        data = {"apiVersion": "v1", "kind": "Endpoints", "metadata": metadata, "subsets": subsets}
-        return Plan((Create(ENDPOINTS, data),))
+        new = {"apiVersion": "v1", "kind": "Endpoints", "metadata": metadata, "subsets": subsets}
+        return Plan((Create(ENDPOINTS, new),))
     before = {key: existing.metadata.get(key) or {} for key in wanted}
     if before == wanted and (existing.data.get("subsets") or []) == subsets:
         return Plan()

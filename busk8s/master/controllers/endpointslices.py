@@ -114,7 +114,7 @@ def woken_by_pod(services_in: object) -> Wake:
 
 
 def _woken_by_slice(old: Object | None, new: Object | None) -> Iterable[str]:
-    keys = {}
+    keys: dict[str, None] = {}
     for found in (old, new):
         if found is not None and SERVICE_NAME in found.labels:
             keys[f"{found.namespace}/{found.labels[SERVICE_NAME]}"] = None
@@ -125,9 +125,7 @@ def plan(observed: Observed) -> Plan:
     """Creates, updates and deletes of slices that make them say what the pods are."""
     actions: list[Action] = []
     for family in families_of(observed.service):
-        found = backends(
-            observed.service, observed.pods, observed.zones, family, observed.doomed
-        )
+        found = backends(observed.service, observed.pods, observed.zones, family, observed.doomed)
         slices = [s for s in observed.slices if s.data.get("addressType") == family]
         actions += _plan_family(observed.service, found, slices, family)
     families = families_of(observed.service)
