@@ -1,0 +1,156 @@
+"""What every cluster has from its first second on: namespaces, priority classes, the API's Service.
+
+Owns      the list of default objects and bringing them about at each start.
+Leaves    objects per namespace (controllers), the CA (pki).
+Invariant idempotent: objects that are there stay as users left them, but for the API's own
+          address, which follows the server.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from busk8s import errors
+from busk8s.api.object import Json
+from busk8s.api.request import Request, Response
+from busk8s.master.apiserver.authn import LOOPBACK
+
+Dispatch = Callable[[Request], Awaitable[Response]]
+NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+CRITICAL = {
+    "system-node-critical": (
+        2_000_001_000,
+        "Used for system critical pods that must not be moved from their current node.",
+    ),
+    "system-cluster-critical": (
+        2_000_000_000,
+        "Used for system critical pods that must run in the cluster, but can be moved to another "
+        "node if necessary.",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the API is reached: by cluster IP, and really."""
+
+    service_ip: str
+    host: str
+    port: int
+
+
+def first_service_ip(cidr: str) -> str:
+    """The API's own cluster IP: the first of the service range."""
+    return str(ipaddress.ip_network(cidr)[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    collection: str
+    object: Json
+    follow: bool = False  # bring it back to this form at each start
+
+
+def wanted(address: Address) -> Iterator[Wanted]:
+    """The default objects in the order they need each other."""
+    for name in NAMESPACES:
+        yield Wanted("/api/v1/namespaces", _named("v1", "Namespace", name))
+    for name, (value, description) in CRITICAL.items():
+        yield Wanted(
+            "/apis/scheduling.k8s.io/v1/priorityclasses",
+            _named("scheduling.k8s.io/v1", "PriorityClass", name)
+            | {"value": value, "description": description},
+        )
+    yield Wanted("/api/v1/namespaces/default/services", _service(address))
+    yield Wanted("/api/v1/namespaces/default/endpoints", _endpoints(address), follow=True)
+    slices = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
+    yield Wanted(slices, _slice(address), follow=True)
+
+
+async def bootstrap(dispatch: Dispatch, address: Address) -> None:
+    """Make what is missing. Raises errors.Error when the API refuses."""
+    for item in wanted(address):
+        path = f"{item.collection}/{item.object['metadata']['name']}"
+        found = await _ask(dispatch, "GET", path)
+        if found is None:
+            await _ask(dispatch, "POST", item.collection, item.object)
+        elif item.follow and not _covers(found, item.object):
+            await _ask(dispatch, "PUT", path, item.object)
+
+
+async def _ask(dispatch: Dispatch, method: str, path: str, body: Json | None = None) -> Json | None:
+    response = await dispatch(
+        Request(
+            method,
+            path,
+            LOOPBACK,
+            body=orjson.dumps(body) if body is not None else b"",
+            headers={"user-agent": "kube-apiserver"},
+        )
+    )
+    answer: Json = orjson.loads(response.body)
+    if response.status < 400:
+        return answer
+    # Another apiserver over the same store may have been quicker.
+    if (method, response.status) in (("GET", 404), ("POST", 409)):
+        return None
+    raise errors.Error.from_status(answer)
+
+
+def _covers(found: Any, asked: Any) -> bool:
+    """Everything asked for is there as asked for; what else there is does not matter."""
+    if isinstance(asked, dict):
+        return isinstance(found, dict) and all(_covers(found.get(k), v) for k, v in asked.items())
+    if isinstance(asked, list):
+        return (
+            isinstance(found, list) and len(found) == len(asked) and all(map(_covers, found, asked))
+        )
+    return bool(found == asked)
+
+
+def _named(api_version: str, kind: str, name: str, **metadata: Any) -> Json:
+    return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name, **metadata}}
+
+
+def _service(address: Address) -> Json:
+    labels = {"component": "apiserver", "provider": "kubernetes"}
+    return _named("v1", "Service", "kubernetes", namespace="default", labels=labels) | {
+        "spec": {
+            "type": "ClusterIP",
+            "clusterIP": address.service_ip,
+            "sessionAffinity": "None",
+            "ports": [
+                {"name": "https", "protocol": "TCP", "port": 443, "targetPort": address.port}
+            ],
+        }
+    }
+
+
+def _endpoints(address: Address) -> Json:
+    # endpointslice.kubernetes.io/skip-mirror: the slice below is written by us as well.
+    labels = {"endpointslice.kubernetes.io/skip-mirror": "true"}
+    return _named("v1", "Endpoints", "kubernetes", namespace="default", labels=labels) | {
+        "subsets": [
+            {
+                "addresses": [{"ip": address.host}],
+                "ports": [{"name": "https", "port": address.port, "protocol": "TCP"}],
+            }
+        ]
+    }
+
+
+def _slice(address: Address) -> Json:
+    labels = {"kubernetes.io/service-name": "kubernetes"}
+    head = _named(
+        "discovery.k8s.io/v1", "EndpointSlice", "kubernetes", namespace="default", labels=labels
+    )
+    return head | {
+        "addressType": "IPv6" if ":" in address.host else "IPv4",
+        "endpoints": [{"addresses": [address.host], "conditions": {"ready": True}}],
+        "ports": [{"name": "https", "port": address.port, "protocol": "TCP"}],
+    }
