@@ -62,9 +62,7 @@ def _imagined(
     return Object(resource, namespace, name, revision=revision, body=body)
 
 
-async def remove(
-    parts: Parts, call: Call, last: Json, old: Object, dry_run: bool
-) -> Object | None:
+async def remove(parts: Parts, call: Call, last: Json, old: Object, dry_run: bool) -> Object | None:
     """Delete `old`; the answer is `last`, its state at the end. None when a race was lost."""
     body = with_revision(encode(last), old.revision, head_length=call.stored.head_length)
     final = Object(call.stored, old.namespace, old.name, revision=old.revision, body=body)

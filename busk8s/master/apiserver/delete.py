@@ -8,13 +8,12 @@ Leaves    the decision (delete_plan), dependents (garbage collector), contents o
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 from busk8s import errors
 from busk8s.api import scheme
-from busk8s.api.decode import decode
+from busk8s.api.decode import check, strip_nulls
 from busk8s.api.object import Json, Object
-from busk8s.api.request import JSON, Request, Response
+from busk8s.api.request import Request, Response
 from busk8s.api.scheme import Resource
 from busk8s.master.apiserver import rest
 from busk8s.master.apiserver.attributes import Operation
@@ -148,10 +147,10 @@ def options_in(body: bytes, content_type: str) -> Json:
     kind = data.get("kind")
     if kind not in (None, "", "DeleteOptions"):
         raise errors.bad_request(f"a delete takes DeleteOptions, not {kind}")
+    strip_nulls(data)
     data["kind"], data["apiVersion"] = OPTIONS.kind, OPTIONS.api_version
-    from busk8s.api.decode import check
-
-    check(OPTIONS, data, "Ignore", model=_model())
+    model = scheme.model_named("meta.k8s.io", "v1", "DeleteOptions")
+    check(OPTIONS, data, "Ignore", model=model)
     return data
 
 

@@ -12,6 +12,7 @@ import binascii
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 
@@ -53,18 +54,19 @@ class Token:
             raise _bad_token("too long")
         try:
             raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-            body = orjson.loads(raw)
+            body: Any = orjson.loads(raw)
         except (binascii.Error, ValueError):
             raise _bad_token("not readable") from None
         if not isinstance(body, dict) or body.get("v") != "meta.k8s.io/v1":
             raise _bad_token("incorrect encoding")
-        revision, start = body.get("rv"), body.get("start")
+        revision: Any = body.get("rv")
+        start: Any = body.get("start")
         if type(revision) is not int or revision < -1 or not _is_key(start):
             raise _bad_token("incorrect encoding")
         return cls(revision, (start[0], start[1]))
 
 
-def _is_key(start: object) -> bool:
+def _is_key(start: Any) -> bool:
     return (
         isinstance(start, list) and len(start) == 2 and all(isinstance(part, str) for part in start)
     )

@@ -69,9 +69,7 @@ def _check_match(parts: Parts, call: Call, token: str) -> int:
             "FieldValueForbidden",
         )
     if token and text not in ("", "0"):
-        raise errors.bad_request(
-            "specifying resource version is not allowed when using continue"
-        )
+        raise errors.bad_request("specifying resource version is not allowed when using continue")
     revision = revision_of(request)
     check_revision(parts, revision)
     if match != "Exact":
@@ -191,6 +189,4 @@ def _page(
     if left > 0:
         token = Token(revision, (page[-1].namespace, page[-1].name)).encode()
         parts.lists.hold(_asked(call, selection, revision), objects)
-    return render_list(
-        call, page, revision, token=token, left=left if selection.everything else 0
-    )
+    return render_list(call, page, revision, token=token, left=left if selection.everything else 0)

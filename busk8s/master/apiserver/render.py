@@ -40,8 +40,6 @@ def shaped(call: Call, obj: Object) -> bytes:
     return obj.body
 
 
-
-
 def render_list(
     call: Call, objects: Sequence[Object], revision: int, *, token: str = "", left: int = 0
 ) -> Response:

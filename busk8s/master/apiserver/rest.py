@@ -14,6 +14,8 @@ from typing import Literal
 import orjson
 
 from busk8s import errors
+from busk8s.api import yamlbody
+from busk8s.api.decode import check_depth
 from busk8s.api.object import Json
 from busk8s.api.request import JSON, Request, Response
 
@@ -103,9 +105,7 @@ def answer(data: Json, status: int = 200) -> Response:
 def with_warnings(response: Response, warnings: Sequence[str]) -> Response:
     """`response` with one `Warning: 299` header for each distinct warning."""
     if warnings:
-        said = tuple(
-            ("Warning", f'299 - "{_quoted(text)}"') for text in dict.fromkeys(warnings)
-        )
+        said = tuple(("Warning", f'299 - "{_quoted(text)}"') for text in dict.fromkeys(warnings))
         response.headers = response.headers + said[:WARNINGS_MAX]
     return response
 
@@ -199,3 +199,18 @@ def is_dry_run(values: Sequence[str]) -> bool:
                 group="meta.k8s.io",
             )
     return True
+
+
+def document(body: bytes, content_type: str) -> Json:
+    """The JSON or YAML object in `body`, unchecked; raises 400 and 415."""
+    media = content_type.partition(";")[0].strip().lower()
+    if media not in ("", JSON, YAML):
+        raise errors.unsupported_media_type(content_type, OFFERED)
+    try:
+        data = orjson.loads(body) if media != YAML else yamlbody.parse(body, [])
+    except ValueError as error:
+        raise errors.bad_request(f"couldn't get version/kind; json parse error: {error}") from None
+    if not isinstance(data, dict):
+        raise errors.bad_request("couldn't get version/kind; the body is not an object")
+    check_depth(data)
+    return data

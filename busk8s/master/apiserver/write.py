@@ -93,11 +93,12 @@ async def create_object(
         operation.object = _shown(call, stored)
         await parts.admission.validate(operation)
         for _ in range(NAME_ATTEMPTS_MAX if base else 1):
+            name = stored["metadata"]["name"]
             obj = await put(parts, call, stored, None, options.dry_run)
             if obj is not None:
                 return obj
             stored["metadata"]["name"] = generated_name(base, parts.ids.suffix())
-    raise errors.already_exists(resource.plural, metadata["name"], group=resource.group)
+    raise errors.already_exists(resource.plural, name, group=resource.group)
 
 
 _NOT_ON_CREATE = (

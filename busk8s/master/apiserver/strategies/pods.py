@@ -39,9 +39,7 @@ def qos_class(pod: Json) -> str:
     spec = pod.get("spec") or {}
     if spec.get("resources"):  # Pod-level resources decide alone when they are given.
         return _class_of([spec["resources"]])
-    return _class_of(
-        [container.get("resources") or {} for container in _containers(spec)]
-    )
+    return _class_of([container.get("resources") or {} for container in _containers(spec)])
 
 
 def _containers(spec: Json) -> Iterator[Json]:
