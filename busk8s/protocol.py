@@ -12,6 +12,8 @@ from typing import Any, ClassVar, TypeVar
 import msgpack
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from busk8s.api.scheme import Resource
+
 VERSION = 1
 
 # --- limits: name, value, and the one thing that happens when it is reached -----------------------
@@ -89,6 +91,9 @@ NET = "net"
 LIVENESS = "liveness"
 TAP = "tap"
 TOPIC_LENGTH_MAX = 512
+
+# What the topic `liveness` holds, one a node; it is in no store and no API.
+LIVENESS_RESOURCE = Resource("busk8s.io", "v1", "nodeliveness", "NodeLiveness", namespaced=False)
 
 
 def node_topic(name: str) -> str:
@@ -266,6 +271,7 @@ class Ack(Message):
     session: str
     number: int
     known: bool
+    wants_status: bool = False  # The status is not known any more: send it again.
     positions: dict[str, Position] = {}
 
 

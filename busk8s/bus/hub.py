@@ -80,7 +80,9 @@ class Policy(Protocol):
 
     async def join(self, key: str, message: Join) -> Response: ...
 
-    def beat(self, user: User, message: Beat) -> None: ...
+    def beat(self, user: User, component: str, message: Beat) -> bool:
+        """Take a beat in; True: the node's status is not known, it shall send it."""
+        ...
 
 
 class Hub:
@@ -379,12 +381,18 @@ class Hub:
             server.ack(route, encode(unknown))
             return
         session.seen_at = self._clock.monotonic()
-        self._policy.beat(session.user, beat)
+        wants_status = self._policy.beat(session.user, session.component, beat)
         positions: dict[str, Position] = {}
         for name in beat.positions:
             if self._allowed(session, name):
                 positions[name] = self.topic(name).position
-        ack = Ack(session=beat.session, number=beat.number, known=True, positions=positions)
+        ack = Ack(
+            session=beat.session,
+            number=beat.number,
+            known=True,
+            wants_status=wants_status,
+            positions=positions,
+        )
         server.ack(route, encode(ack))
         self.tap.message(session.user.name, "<", beat, len(frame))
 

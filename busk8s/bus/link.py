@@ -215,6 +215,11 @@ class Link:
             self._status = encoded
             self._status_beat = self._beat_number + 1
 
+    def repeat_node_status(self) -> None:
+        """Send the status again though it has not changed: somebody else wrote over it."""
+        if self._status and not self._status_beat:
+            self._status_beat = self._beat_number + 1
+
     async def tap(self) -> AsyncIterator[Tapped]:
         """What passes on the bus, as it passes; may have holes (`dropped`). Admins only."""
         queue: asyncio.Queue[Tapped] = asyncio.Queue(TAP_FRAMES_MAX)
@@ -403,6 +408,8 @@ class Link:
             self._since = self._clock.monotonic()
         if self._status_beat and message.number >= self._status_beat:
             self._status_beat = 0
+        if message.wants_status:
+            self.repeat_node_status()
         ahead = {
             name: position
             for name, position in message.positions.items()

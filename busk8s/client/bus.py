@@ -14,7 +14,7 @@ import orjson
 from busk8s import protocol
 from busk8s.api.object import Json, Object
 from busk8s.api.request import Response
-from busk8s.api.scheme import Resource
+from busk8s.api.scheme import RESOURCES, Resource
 from busk8s.bus.clone import Outcome, Replaced
 from busk8s.bus.link import Link
 from busk8s.client.interface import (
@@ -164,6 +164,18 @@ class BusClient:
                 yield [_change(outcome) for outcome in batch]
         finally:
             reading.close()
+
+
+def resource_of(key: str) -> Resource:
+    """The Resource a bus entry names. One made from a CustomResourceDefinition has no row in the
+    table: what it is called is all that readers of a topic need of it."""
+    if key == protocol.LIVENESS_RESOURCE.key:
+        return protocol.LIVENESS_RESOURCE
+    known = RESOURCES.get(key)
+    if known is not None:
+        return known
+    plural, _, group = key.partition(".")
+    return Resource(group, "", plural, "", namespaced=True)
 
 
 def path_of(resource: Resource, namespace: str = "", name: str = "", subresource: str = "") -> str:

@@ -70,8 +70,9 @@ class World:
         self.joins.append((key, message))
         return Response(201, b"{}")
 
-    def beat(self, user: User, message: Beat) -> None:
+    def beat(self, user: User, component: str, message: Beat) -> bool:
         self.beats.append(message)
+        return False
 
     def put(self, topic: str, *names: str, body: bytes = b"{}") -> None:
         made = []

@@ -1,0 +1,105 @@
+"""Which nodes are heard of: last beats in memory, silence found by sweeping, Leases made from it.
+
+Owns      the time of each node's last beat, and who is silent.
+Leaves    taking beats in (bus), what silence leads to (node lifecycle controller).
+Invariant a beat costs one dictionary write; the store is never written for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import orjson
+
+from busk8s.api.object import Json
+from busk8s.protocol import LIVENESS_RESOURCE, PUT, SILENT_AFTER_S, Entry
+
+LEASE_NAMESPACE = "kube-node-lease"
+LEASE_SECONDS = 40  # As upstream's kubelets ask for; clients show it, nothing here waits for it.
+
+Flip = Callable[[str, bool], None]
+
+
+class Liveness:
+    """`on_flip(node, silent)` is called when a node falls silent and when it is back."""
+
+    def __init__(self, on_flip: Flip, *, grace_s: float = SILENT_AFTER_S) -> None:
+        self._on_flip = on_flip
+        self._grace_s = grace_s
+        self._beats: dict[str, float] = {}
+        self._silent: dict[str, None] = {}
+
+    def expect(self, node: str, now: float) -> None:
+        """The Node exists: from now on it must be heard of within the grace."""
+        self._beats.setdefault(node, now)
+
+    def forget(self, node: str) -> None:
+        self._beats.pop(node, None)
+        self._silent.pop(node, None)
+
+    def beat(self, node: str, now: float) -> None:
+        if node in self._beats:  # A beat that was under way when the Node was deleted is nobody's.
+            self._beats[node] = now
+            if node in self._silent:
+                del self._silent[node]
+                self._on_flip(node, False)
+
+    def sweep(self, now: float) -> None:
+        """Find who has been silent for longer than the grace. Called about twice a second."""
+        for node, at in self._beats.items():
+            if now - at > self._grace_s and node not in self._silent:
+                self._silent[node] = None
+                self._on_flip(node, True)
+
+    def pardon(self, now: float) -> None:
+        """The master itself was away (stopped, suspended): nobody could be heard meanwhile."""
+        for node in self._beats:
+            if node not in self._silent:
+                self._beats[node] = now
+
+    def entries(self, revision: int) -> list[Entry]:
+        """The whole `liveness` topic."""
+        return [self.entry(node, revision) for node in self._beats]
+
+    def entry(self, node: str, revision: int) -> Entry:
+        body = orjson.dumps(
+            {
+                "kind": LIVENESS_RESOURCE.kind,
+                "apiVersion": LIVENESS_RESOURCE.api_version,
+                "metadata": {"name": node, "resourceVersion": str(revision)},
+                "lastBeat": self._beats[node],
+                "silent": node in self._silent,
+            }
+        )
+        return (PUT, LIVENESS_RESOURCE.key, "", node, revision, body)
+
+    # --- Leases -----------------------------------------------------------------------------------
+
+    def lease(self, node: str, *, uid: str, created: str, revision: int) -> Json | None:
+        """The Lease clients find under the node's name; owner and birth are the Node's."""
+        at = self._beats.get(node)
+        if at is None:
+            return None
+        moment = datetime.fromtimestamp(at, UTC)
+        owner = {"apiVersion": "v1", "kind": "Node", "name": node, "uid": uid}
+        return {
+            "kind": "Lease",
+            "apiVersion": "coordination.k8s.io/v1",
+            "metadata": {
+                "name": node,
+                "namespace": LEASE_NAMESPACE,
+                "uid": uid,
+                "resourceVersion": str(revision),
+                "creationTimestamp": created,
+                "ownerReferences": [owner],
+            },
+            "spec": {
+                "holderIdentity": node,
+                "leaseDurationSeconds": LEASE_SECONDS,
+                "renewTime": moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            },
+        }
+
+    def nodes(self) -> list[str]:
+        return sorted(self._beats)

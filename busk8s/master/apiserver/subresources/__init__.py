@@ -1,1 +1,0 @@
-"""The parts of an object that have a URL of their own."""
