@@ -11,11 +11,13 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import socket
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 from busk8s.ids import IdSource
 
@@ -85,8 +87,91 @@ class MasterSettings:
             return self.advertise
         return own_address() if self.bind in ("0.0.0.0", "::") else self.bind
 
-    def with_https_port(self, port: int) -> MasterSettings:
-        return replace(self, https_port=port)
+    def with_ports(self, ports: Sequence[int]) -> MasterSettings:
+        https, requests, feed, heartbeats = ports
+        return replace(
+            self,
+            https_port=https,
+            requests_port=requests,
+            feed_port=feed,
+            heartbeats_port=heartbeats,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """What a worker is started with. `join` is needed the first time only."""
+
+    data_dir: Path
+    node_name: str = ""  # "" = this host's name
+    join: str = ""  # busk8s://<id>.<secret>@host:port/<server public key>
+    node_ip: str = ""  # "" = the address this host reaches the master from
+    labels: tuple[str, ...] = ()  # key=value
+    proxy: str = "auto"  # auto, nftables, userspace, none
+    cluster_domain: str = "cluster.local"
+
+    def check(self) -> WorkerSettings:
+        name = self.node_name
+        if name and not _NODE_NAME.fullmatch(name):
+            raise ConfigError(
+                f"--name: {name!r} is not a node name: lower-case letters, digits, '-' and '.'"
+            )
+        if self.join and not self.join.startswith("busk8s://"):
+            raise ConfigError(
+                f"--join: {self.join!r} is not a join URL: `busk8s token create` prints one "
+                "(busk8s://<token>@<host>:<port>/<key>)"
+            )
+        if self.node_ip:
+            _check_address("--node-ip", self.node_ip)
+        if self.proxy not in ("auto", "nftables", "userspace", "none"):
+            raise ConfigError(f"--proxy: {self.proxy!r} is not auto, nftables, userspace or none")
+        for label in self.labels:
+            if "=" not in label:
+                raise ConfigError(f"--label: {label!r} is not key=value")
+        return self
+
+    @property
+    def name(self) -> str:
+        return self.node_name or socket.gethostname().lower()
+
+
+_NODE_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+Settings = TypeVar("Settings", MasterSettings, WorkerSettings)
+
+
+def to_flags(settings: MasterSettings | WorkerSettings) -> list[str]:
+    """The command line that `from_flags` reads back: for the process that runs a component."""
+    flags: list[str] = []
+    for entry in fields(settings):
+        value = getattr(settings, entry.name)
+        values = value if isinstance(value, tuple) else (value,)
+        flags += [f"{_flag(entry.name)}={one}" for one in values]
+    return flags
+
+
+def from_flags(kind: type[Settings], flags: Sequence[str]) -> Settings:
+    """Settings from flags. Long-running processes use this: it needs nothing but argparse."""
+    import argparse
+
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    for entry in fields(kind):
+        many = isinstance(entry.default, tuple)
+        read = Path if entry.name == "data_dir" else str if many else type(entry.default)
+        parser.add_argument(
+            _flag(entry.name),
+            dest=entry.name,
+            type=read,
+            action="append" if many else "store",
+            default=[] if many else entry.default,
+            required=entry.name == "data_dir",
+        )
+    given: dict[str, Any] = vars(parser.parse_args(flags))
+    tupled: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
+    return kind(**tupled)
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
 
 
 def _check_address(flag: str, text: str) -> None:
