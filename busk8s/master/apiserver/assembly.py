@@ -1,0 +1,147 @@
+"""One whole API server, put together by hand: store, cache, identity, permission, admission, faces.
+
+Owns      which part gets which, and the order of opening and closing.
+Leaves    what the parts do; which process this runs in (master.app).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from busk8s.api import scheme
+from busk8s.api.object import Json
+from busk8s.api.scheme import Resource
+from busk8s.clock import Clock
+from busk8s.config import ConfigError, DataDir, MasterSettings, listen
+from busk8s.ids import IdSource
+from busk8s.log import Logger
+from busk8s.master.apiserver import tokens
+from busk8s.master.apiserver.admission.chain import AdmissionChain
+from busk8s.master.apiserver.authn import Authenticator
+from busk8s.master.apiserver.authz import ClusterAuthorizer
+from busk8s.master.apiserver.bootstrap import Address, bootstrap, first_service_ip
+from busk8s.master.apiserver.front import Front
+from busk8s.master.apiserver.health import Health
+from busk8s.master.apiserver.http import HttpServer
+from busk8s.master.apiserver.metrics import Metrics
+from busk8s.master.apiserver.node_authz import NodeAuthorizer
+from busk8s.master.apiserver.pki import Pki, host_names
+from busk8s.master.apiserver.server import ApiServer
+from busk8s.master.store.base import StoreError
+from busk8s.master.store.sqlite import SqliteStore
+from busk8s.master.store.watch import WatchCache
+
+log = Logger("busk8s.apiserver")
+
+
+@dataclass(slots=True)
+class Api:
+    """A running API server. `url` is where it is reached."""
+
+    settings: MasterSettings
+    data: DataDir
+    pki: Pki
+    cache: WatchCache
+    server: ApiServer
+    front: Front
+    http: HttpServer
+    url: str
+
+
+@asynccontextmanager
+async def running(
+    settings: MasterSettings, data: DataDir, *, clock: Clock, ids: IdSource
+) -> AsyncIterator[Api]:
+    """An API server that answers over HTTPS, until the block ends."""
+    service_ip = first_service_ip(settings.service_cidr)
+    names = host_names(settings.bind, settings.reached_at, settings.extra_names, service_ip)
+    pki = Pki(data.pki).ensure(names, clock.now())
+    async with AsyncExitStack() as stack:
+        sockets = [listen("--https-port", settings.bind, settings.https_port)]
+        for bound in sockets:
+            stack.callback(bound.close)
+        port = int(sockets[0].getsockname()[1])
+        cache, store = await _open_store(data.database, clock, stack)
+        authorizer = ClusterAuthorizer(NodeAuthorizer(cache))
+        server = ApiServer(
+            store,
+            cache,
+            clock=clock,
+            ids=ids,
+            authorizer=authorizer,
+            admission=AdmissionChain(cache),
+            service_network=settings.service_cidr,
+        )
+        server.open()
+        settled: list[bool] = []
+        front = Front(
+            server.dispatch,
+            authorizer,
+            Health({"store": lambda: None}, {"bootstrap": lambda: None if settled else "not yet"}),
+            _metrics(cache),
+            clock=clock,
+        )
+        http = HttpServer(
+            front,
+            _authenticator(pki, cache, clock),
+            clock=clock,
+            audit_prefix=int(ids.uid()[:8], 16),
+        )
+        await http.open(sockets, pki.server_context())
+        stack.push_async_callback(http.close)
+        await bootstrap(server.dispatch, Address(service_ip, settings.reached_at, port))
+        settled.append(True)
+        url = f"https://{_bracketed(settings.reached_at)}:{port}"
+        yield Api(settings, data, pki, cache, server, front, http, url)
+
+
+async def _open_store(
+    path: Path, clock: Clock, stack: AsyncExitStack
+) -> tuple[WatchCache, SqliteStore]:
+    store = SqliteStore(path, clock)
+    try:
+        await store.open()
+    except StoreError as error:
+        raise ConfigError(str(error)) from None
+    stack.push_async_callback(store.close)
+    cache = WatchCache(store, _resource_of, clock)
+    await cache.open()
+    return cache, store
+
+
+def _resource_of(key: str) -> Resource:
+    return scheme.RESOURCES[key]
+
+
+def _authenticator(pki: Pki, cache: WatchCache, clock: Clock) -> Authenticator:
+    def find_secret(name: str) -> Json | None:
+        found = cache.get("secrets", tokens.NAMESPACE, name)
+        return found.data if found else None
+
+    return Authenticator(pki.admin_token(), find_secret, clock)
+
+
+def _metrics(cache: WatchCache) -> Metrics:
+    served = frozenset((r.group, r.version, r.plural) for r in scheme.SERVED)
+    return Metrics(
+        served,
+        {
+            "busk8s_store_revision": ("Of the last committed write.", lambda: cache.revision),
+            "busk8s_objects": ("Stored objects of all kinds.", lambda: _count(cache)),
+        },
+    )
+
+
+def _count(cache: WatchCache) -> float:
+    return float(sum(cache.count(key) for key in _keys(cache)))
+
+
+def _keys(cache: WatchCache) -> Sequence[str]:
+    return cache.resources()
+
+
+def _bracketed(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
