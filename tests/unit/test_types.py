@@ -116,16 +116,18 @@ def test_shape_follows_maps_lists_and_unknown_names() -> None:
     assert shape(core_v1.Pod, "nonsense") is None
 
 
-def test_importing_what_the_apiserver_needs_takes_less_than_three_tenths_of_a_second() -> None:
+def test_importing_core_apps_and_meta_costs_at_most_twice_pydantic_and_builds_nothing() -> None:
+    """0.1 s each on a quiet machine (0.3 s is the budget); the ratio also holds on a busy one."""
     code = (
-        "import time; begin = time.process_time();"
+        "import time; t0 = time.process_time();"
+        "from pydantic import BaseModel, ConfigDict, Field; t1 = time.process_time();"
         "from busk8s.api import scheme; from busk8s.api.types import core_v1, apps_v1, meta_v1;"
-        "print(time.process_time() - begin)"
+        "print((time.process_time() - t1) / (t1 - t0), core_v1.Pod.__pydantic_complete__)"
     )
+    command = [sys.executable, "-c", code]
     runs = [
-        subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
-        )
+        subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True).stdout.split()
         for _ in range(3)
     ]
-    assert min(float(run.stdout) for run in runs) < 0.3
+    assert min(float(ratio) for ratio, _built in runs) < 2
+    assert {built for _ratio, built in runs} == {"False"}

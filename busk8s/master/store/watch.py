@@ -84,17 +84,27 @@ class Watcher:
             self._forget(self)
         else:
             self._queue.append(event)
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        if self._waiter is not None:
+            _wake(self._waiter)
 
-    async def next(self) -> Sequence[Event]:
-        """All events that wait, at least one. Raises Overflow; empty after close()."""
+    async def next(self, timeout_s: float | None = None) -> Sequence[Event]:
+        """All events that wait, at least one. Raises Overflow; empty after close() or a timeout.
+
+        Empty after a timeout means that nothing waits: the cache's revision is a bookmark then.
+        """
+        loop = asyncio.get_running_loop()
+        end = None if timeout_s is None else loop.time() + timeout_s
         while not self._queue and not self.overflowed and not self._closed:
-            self._waiter = asyncio.get_running_loop().create_future()
+            if end is not None and loop.time() >= end:
+                break
+            self._waiter = loop.create_future()
+            timer = None if end is None else loop.call_at(end, _wake, self._waiter)
             try:
                 await self._waiter
             finally:
                 self._waiter = None
+                if timer is not None:
+                    timer.cancel()
         if self.overflowed:
             raise Overflow
         batch = tuple(self._queue)
@@ -104,8 +114,13 @@ class Watcher:
     def close(self) -> None:
         self._closed = True
         self._forget(self)
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        if self._waiter is not None:
+            _wake(self._waiter)
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
 
 
 class _Shelf:

@@ -1,0 +1,157 @@
+"""The OpenAPI documents of what is served: /openapi/v2, and /openapi/v3 one a group version.
+
+Owns      rendering both from the committed definitions (types/definitions.json) and the resources.
+Leaves    negotiation, ETags and keeping what was rendered (apiserver).
+Invariant nothing is kept between calls: the definitions are read when a document is asked for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.resources import files
+from typing import Any
+
+import orjson
+
+from busk8s.api import openapi_paths
+from busk8s.api.discovery import KUBERNETES_VERSION
+from busk8s.api.scheme import Resource
+
+Json = dict[str, Any]
+
+_V2_REF = "#/definitions/"
+_V3_REF = "#/components/schemas/"
+_INT_OR_STRING = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
+_QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
+_META = "io.k8s.apimachinery.pkg.apis.meta.v1."
+# What operations of every group version take and give, beside their own kinds.
+_ALWAYS = (_META + "Status", _META + "DeleteOptions", _META + "Patch")
+
+
+def v2(resources: Iterable[Resource]) -> bytes:
+    """The whole of /openapi/v2 as JSON (Swagger 2.0)."""
+    definitions = _definitions()
+    names = _names_by_kind(definitions)
+    definitions[_INT_OR_STRING] = {"type": "string", "format": "int-or-string"}
+    definitions[_QUANTITY] = {"type": "string"}
+    paths: Json = {}
+    for resource in resources:
+        paths.update(openapi_paths.v2_paths(resource, names))
+    return orjson.dumps(
+        {
+            "swagger": "2.0",
+            "info": _info(),
+            "paths": paths,
+            "definitions": definitions,
+            "securityDefinitions": {
+                "BearerToken": {"type": "apiKey", "name": "authorization", "in": "header"}
+            },
+            "security": [{"BearerToken": []}],
+        }
+    )
+
+
+def v3_index(resources: Iterable[Resource]) -> bytes:
+    """The body of /openapi/v3: where each group version's document is, with its hash."""
+    served = tuple(resources)
+    salt = _file_bytes()
+    paths = {}
+    for group, version in dict.fromkeys((r.group, r.version) for r in served):
+        path = f"apis/{group}/{version}" if group else f"api/{version}"
+        own = _of(served, group, version)
+        digest = hashlib.sha256(salt + repr(own).encode()).hexdigest()[:32].upper()
+        paths[path] = {"serverRelativeURL": f"/openapi/v3/{path}?hash={digest}"}
+    return orjson.dumps({"paths": paths})
+
+
+def v3(resources: Iterable[Resource], group: str, version: str) -> bytes | None:
+    """The document of one group version; None when nothing is served there."""
+    own = _of(resources, group, version)
+    if not own:
+        return None
+    definitions = _definitions()
+    names = _names_by_kind(definitions)
+    definitions[_INT_OR_STRING] = {
+        "oneOf": [{"type": "integer"}, {"type": "string"}],
+        "format": "int-or-string",
+    }
+    paths: Json = {}
+    for resource in own:
+        paths.update(openapi_paths.v3_paths(resource, names))
+    used = _closure({*_mentioned(paths), *_ALWAYS}, definitions)
+    schemas = {name: _with_v3_references(definitions[name]) for name in sorted(used)}
+    document = {
+        "openapi": "3.0.0",
+        "info": _info(),
+        "paths": _with_v3_references(paths),
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {
+                "BearerToken": {"type": "apiKey", "name": "authorization", "in": "header"}
+            },
+        },
+    }
+    return orjson.dumps(document)
+
+
+def _info() -> Json:
+    return {"title": "Kubernetes", "version": KUBERNETES_VERSION}
+
+
+def _file_bytes() -> bytes:
+    return (files("busk8s.api.types") / "definitions.json").read_bytes()
+
+
+def _definitions() -> dict[str, Json]:
+    definitions: dict[str, Json] = orjson.loads(_file_bytes())
+    return definitions
+
+
+def _of(resources: Iterable[Resource], group: str, version: str) -> Sequence[Resource]:
+    return [r for r in resources if (r.group, r.version) == (group, version)]
+
+
+def _names_by_kind(definitions: Mapping[str, Json]) -> dict[tuple[str, str, str], str]:
+    """(group, version, kind) -> definition name, for the definitions that are one kind."""
+    found = {}
+    for name, definition in definitions.items():
+        kinds = definition.get("x-kubernetes-group-version-kind", ())
+        if len(kinds) == 1:
+            (kind,) = kinds
+            found[kind["group"], kind["version"], kind["kind"]] = name
+    return found
+
+
+def _mentioned(node: Any) -> list[str]:
+    """Names of the definitions that `node` refers to."""
+    if isinstance(node, list):
+        return [name for item in node for name in _mentioned(item)]
+    if not isinstance(node, dict):
+        return []
+    own = node.get("$ref")
+    names = [own.removeprefix(_V2_REF)] if isinstance(own, str) else []
+    return names + [name for value in node.values() for name in _mentioned(value)]
+
+
+def _closure(names: set[str], definitions: Mapping[str, Json]) -> set[str]:
+    """`names` and all that they refer to, however far."""
+    found: set[str] = set()
+    queue = sorted(names)
+    while queue:
+        name = queue.pop()
+        if name in definitions and name not in found:
+            found.add(name)
+            queue.extend(_mentioned(definitions[name]))
+    return found
+
+
+def _with_v3_references(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_with_v3_references(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    out = {key: _with_v3_references(value) for key, value in node.items()}
+    if isinstance(out.get("$ref"), str):
+        out["$ref"] = _V3_REF + out["$ref"].removeprefix(_V2_REF)
+    return out

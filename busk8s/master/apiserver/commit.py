@@ -1,0 +1,78 @@
+"""The one place that writes: an object's bytes go to the store, the cached Object comes back.
+
+Owns      encoding, the limit of an object's size, what the outcome of a commit means.
+Leaves    everything before (write, delete) and after (watch cache).
+Invariant the answer shows what was written, at the revision it was written at.
+"""
+
+from __future__ import annotations
+
+from busk8s import errors
+from busk8s.api.decode import OBJECT_BYTES_MAX
+from busk8s.api.object import Json, Object, encode, with_revision
+from busk8s.master.apiserver.parts import Call, Parts
+from busk8s.master.apiserver.strategies.table import strategy_of
+from busk8s.master.store.base import Lost, Write
+from busk8s.master.store.watch import object_key
+
+
+async def put(
+    parts: Parts, call: Call, data: Json, old: Object | None, dry_run: bool
+) -> Object | None:
+    """Write `data` where `old` (None: nothing) stands; None when something else stands there.
+
+    `data` belongs to the cache afterwards: do not change it.
+    """
+    resource, metadata = call.stored, data["metadata"]
+    namespace, name = metadata.get("namespace", ""), metadata["name"]
+    body = encode(data)
+    if len(body) > OBJECT_BYTES_MAX:
+        raise errors.too_large(OBJECT_BYTES_MAX)
+    if dry_run:
+        return _imagined(parts, call, body, old, name)
+    write = Write(
+        object_key(resource.key, namespace, name),
+        body,
+        expect=old.revision if old is not None else 0,
+        durable=strategy_of(resource).durable,
+        tag=data,
+    )
+    outcome = await parts.store.commit((write,))
+    if isinstance(outcome, Lost):
+        return None
+    obj = parts.cache.get(resource.key, namespace, name)
+    if obj is not None and obj.revision == outcome:
+        return obj
+    body = with_revision(body, outcome, head_length=resource.head_length)
+    return Object(resource, namespace, name, revision=outcome, body=body)
+
+
+def _imagined(
+    parts: Parts, call: Call, body: bytes, old: Object | None, name: str
+) -> Object | None:
+    """The object a dry run would have written: no revision of its own."""
+    resource, namespace = call.stored, call.namespace
+    present = parts.cache.get(resource.key, namespace, name)
+    if present is not old:
+        return None
+    revision = 0
+    if old is not None:
+        revision = old.revision
+        body = with_revision(body, revision, head_length=resource.head_length)
+    return Object(resource, namespace, name, revision=revision, body=body)
+
+
+async def remove(parts: Parts, call: Call, last: Json, old: Object, dry_run: bool) -> Object | None:
+    """Delete `old`; the answer is `last`, its state at the end. None when a race was lost."""
+    body = with_revision(encode(last), old.revision, head_length=call.stored.head_length)
+    final = Object(call.stored, old.namespace, old.name, revision=old.revision, body=body)
+    if dry_run:
+        return final
+    write = Write(
+        object_key(call.stored.key, old.namespace, old.name),
+        None,
+        expect=old.revision,
+        durable=strategy_of(call.stored).durable,
+    )
+    outcome = await parts.store.commit((write,))
+    return None if isinstance(outcome, Lost) else final

@@ -1,0 +1,209 @@
+"""Delete and deletecollection.
+
+Owns      reading DeleteOptions, preconditions, admission, committing the plan, what is answered.
+Leaves    the decision (delete_plan), dependents (garbage collector), contents of namespaces
+          (namespace controller), stopping pods (kubelet).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from busk8s import errors
+from busk8s.api import scheme
+from busk8s.api.decode import check, strip_nulls
+from busk8s.api.object import Json, Object
+from busk8s.api.request import Request, Response
+from busk8s.api.scheme import Resource
+from busk8s.master.apiserver import rest
+from busk8s.master.apiserver.attributes import Operation
+from busk8s.master.apiserver.commit import put, remove
+from busk8s.master.apiserver.delete_plan import (
+    DeleteOptions,
+    Marked,
+    Pending,
+    Plan,
+    plan_delete,
+    plan_namespace_delete,
+)
+from busk8s.master.apiserver.parts import Call, Parts
+from busk8s.master.apiserver.read import missing
+from busk8s.master.apiserver.render import render, render_list
+from busk8s.master.apiserver.selection import selection_of
+from busk8s.master.apiserver.strategies.table import strategy_of
+from busk8s.master.apiserver.versions import to_served
+
+DELETE_ATTEMPTS_MAX = 20  # Lost races against busy status writers before a delete is told 409.
+GRACE_S_MAX = 2**31  # More is no time anybody waits; keeps the arithmetic of times in range.
+
+OPTIONS = Resource("", "v1", "deleteoptions", "DeleteOptions", namespaced=False)
+_POLICIES = ("Orphan", "Background", "Foreground")
+
+
+async def delete(parts: Parts, call: Call) -> Response:
+    """DELETE of an object."""
+    options = options_of(call.request)
+    obj, gone = await delete_object(parts, call, options)
+    waits = options.orphan is False or options.propagation == "Foreground"
+    status = 202 if waits and not gone else 200
+    if gone and not strategy_of(call.stored).returns_deleted:
+        resource = call.resource
+        body = rest.success(call.name, group=resource.group, plural=resource.plural, uid=obj.uid)
+        return Response(status, body)
+    return render(call, to_served(call.resource, obj), status)
+
+
+async def delete_object(parts: Parts, call: Call, options: DeleteOptions) -> tuple[Object, bool]:
+    """Delete what `call` names: its last or present state, and whether it is gone."""
+    for _ in range(DELETE_ATTEMPTS_MAX):
+        old = parts.cache.get(call.stored.key, call.namespace, call.name)
+        if old is None:
+            raise missing(call)
+        _check_preconditions(call, old, options)
+        seen = to_served(call.resource, old)
+        operation = Operation(
+            call.attributes, "DELETE", None, seen, options.dry_run, [], _as_json(options)
+        )
+        await parts.admission.mutate(operation)
+        await parts.admission.validate(operation)
+        plan = _plan(parts, call, old, options)
+        if isinstance(plan, Pending):
+            return old, False
+        if isinstance(plan, Marked):
+            obj = await put(parts, call, plan.data, old, options.dry_run)
+        else:
+            obj = await remove(parts, call, plan.data, old, options.dry_run)
+        if obj is not None:
+            return obj, not isinstance(plan, Marked)
+    raise errors.conflict(call.resource.plural, call.name, group=call.resource.group)
+
+
+def _plan(parts: Parts, call: Call, old: Object, options: DeleteOptions) -> Plan:
+    planner = plan_namespace_delete if call.stored.key == "namespaces" else plan_delete
+    return planner(strategy_of(call.stored), old.data, options, parts.clock.now())
+
+
+def _check_preconditions(call: Call, old: Object, options: DeleteOptions) -> None:
+    for what, name, wanted, found in (
+        ("UID", "UID", options.uid, old.uid),
+        ("ResourceVersion", "ResourceVersion", options.revision, str(old.revision)),
+    ):
+        if wanted and wanted != found:
+            raise errors.conflict(
+                call.resource.plural,
+                call.name,
+                f"Precondition failed: {what} in precondition: {wanted}, {name} in object meta: "
+                f"{found}",
+                group=call.resource.group,
+            )
+
+
+def _as_json(options: DeleteOptions) -> Json:
+    said: Json = {}
+    if options.grace_s is not None:
+        said["gracePeriodSeconds"] = options.grace_s
+    if options.propagation:
+        said["propagationPolicy"] = options.propagation
+    return said
+
+
+async def delete_collection(parts: Parts, call: Call) -> Response:
+    """DELETE of a collection: each object that matches, one after the other."""
+    selection = selection_of(call.request, call.resource)
+    options = options_of(call.request)
+    scope = call.namespace or (None if call.resource.namespaced else "")
+    gone = []
+    for obj in parts.cache.list(call.stored.key, scope):
+        seen = to_served(call.resource, obj)
+        if not selection.matches(seen.data):
+            continue
+        attributes = dataclasses.replace(
+            call.attributes, verb="deletecollection", namespace=obj.namespace, name=obj.name
+        )
+        one = dataclasses.replace(call, attributes=attributes)
+        try:
+            last, _ = await delete_object(parts, one, options)
+        except errors.Error as error:
+            if error.code != 404:  # Somebody else was faster: it is gone, as asked.
+                raise
+        else:
+            gone.append(to_served(call.resource, last))
+    return render_list(call, gone, parts.cache.revision)
+
+
+def options_of(request: Request) -> DeleteOptions:
+    """DeleteOptions from the body, else from the query; raises 400 and 422."""
+    data: Json = {}
+    if request.body and not request.body.isspace():
+        data = options_in(request.body, request.content_type)
+    if not data.keys() - {"kind", "apiVersion"} and request.query:
+        data = _from_query(request)
+    return checked_options(data)
+
+
+def options_in(body: bytes, content_type: str) -> Json:
+    """The DeleteOptions in a body. Clients send them under many API versions: all mean v1."""
+    data = rest.document(body, content_type)
+    kind = data.get("kind")
+    if kind not in (None, "", "DeleteOptions"):
+        raise errors.bad_request(f"a delete takes DeleteOptions, not {kind}")
+    strip_nulls(data)
+    data["kind"], data["apiVersion"] = OPTIONS.kind, OPTIONS.api_version
+    model = scheme.model_named("meta.k8s.io", "v1", "DeleteOptions")
+    check(OPTIONS, data, "Ignore", model=model)
+    return data
+
+
+def _from_query(request: Request) -> Json:
+    data: Json = {}
+    if (grace := rest.integer(request, "gracePeriodSeconds")) is not None:
+        data["gracePeriodSeconds"] = grace
+    if policy := request.param("propagationPolicy"):
+        data["propagationPolicy"] = policy
+    if "orphanDependents" in request.query:
+        data["orphanDependents"] = rest.flag(request, "orphanDependents")
+    if dry_run := request.query.get("dryRun"):
+        data["dryRun"] = list(dry_run)
+    return data
+
+
+def checked_options(data: Json) -> DeleteOptions:
+    """`data` (of the right types) as options; raises 422 for values nobody can mean."""
+    causes = []
+    policy, orphan = data.get("propagationPolicy"), data.get("orphanDependents")
+    if policy is not None and policy not in _POLICIES:
+        causes.append(
+            errors.Cause(
+                "FieldValueNotSupported",
+                f'Unsupported value: "{policy}": supported values: '
+                + ", ".join(f'"{one}"' for one in (*sorted(_POLICIES), "nil")),
+                "propagationPolicy",
+            )
+        )
+    if policy is not None and orphan is not None:
+        causes.append(
+            errors.Cause(
+                "FieldValueInvalid",
+                f'Invalid value: "{policy}": orphanDependents and deletionPropagation cannot be '
+                "both set",
+                "propagationPolicy",
+            )
+        )
+    grace = data.get("gracePeriodSeconds")
+    if grace is not None and not -GRACE_S_MAX <= grace <= GRACE_S_MAX:
+        causes.append(
+            errors.Cause(
+                "FieldValueInvalid", f"Invalid value: {grace}: out of range", "gracePeriodSeconds"
+            )
+        )
+    if causes:
+        raise errors.invalid("DeleteOptions", "", causes, group="meta.k8s.io")
+    conditions = data.get("preconditions") or {}
+    return DeleteOptions(
+        grace_s=grace,
+        propagation=policy or "",
+        orphan=orphan,
+        uid=conditions.get("uid", ""),
+        revision=conditions.get("resourceVersion", ""),
+        dry_run=rest.is_dry_run(data.get("dryRun") or ()),
+    )

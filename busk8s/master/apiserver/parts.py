@@ -1,0 +1,62 @@
+"""What the API server is made of, and what one request carries through it.
+
+Owns      Parts (given once, by the wiring) and Call (one request on its way).
+Leaves    everything that is done with them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from busk8s.api.request import Request
+from busk8s.api.scheme import Resource
+from busk8s.clock import Clock
+from busk8s.ids import IdSource
+from busk8s.master.apiserver.allocators import ServiceAllocators
+from busk8s.master.apiserver.attributes import (
+    Admission,
+    Attributes,
+    Authorizer,
+    NodeStreams,
+    TokenSigner,
+)
+from busk8s.master.apiserver.listing import ListCache
+from busk8s.master.apiserver.rest import Accept
+from busk8s.master.store.base import Store
+from busk8s.master.store.watch import WatchCache
+
+
+@dataclass(slots=True, kw_only=True)
+class Parts:
+    """`streams` and `signer` None: what needs them is refused by name."""
+
+    store: Store
+    cache: WatchCache
+    clock: Clock
+    ids: IdSource
+    authorizer: Authorizer
+    admission: Admission
+    streams: NodeStreams | None
+    signer: TokenSigner | None
+    services: ServiceAllocators
+    lists: ListCache
+
+
+@dataclass(slots=True)
+class Call:
+    """`resource` is the one asked for; `stored` the version of it that the store keeps."""
+
+    request: Request
+    attributes: Attributes
+    resource: Resource
+    stored: Resource
+    accept: Accept
+    now: float
+
+    @property
+    def namespace(self) -> str:
+        return self.attributes.namespace
+
+    @property
+    def name(self) -> str:
+        return self.attributes.name

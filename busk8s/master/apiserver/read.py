@@ -1,0 +1,192 @@
+"""Get and list.
+
+Owns      the resourceVersion rules of reads, pages, and list bodies made of cached bytes.
+Leaves    shapes other than the object itself (render), watching (watching).
+Invariant a list's resourceVersion is one at which exactly its items were there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from busk8s import errors
+from busk8s.api.object import Object
+from busk8s.api.request import Request, Response
+from busk8s.master.apiserver import rest
+from busk8s.master.apiserver.listing import PageExpired, Token, after
+from busk8s.master.apiserver.parts import Call, Parts
+from busk8s.master.apiserver.render import render, render_list
+from busk8s.master.apiserver.selection import Selection, selection_of
+from busk8s.master.apiserver.versions import to_served
+
+
+def find(parts: Parts, call: Call) -> Object:
+    """The stored object `call` names; raises 404."""
+    obj = parts.cache.get(call.stored.key, call.namespace, call.name)
+    if obj is None:
+        raise missing(call)
+    return obj
+
+
+def missing(call: Call) -> errors.Error:
+    return errors.not_found(call.resource.plural, call.name, group=call.resource.group)
+
+
+async def get(parts: Parts, call: Call) -> Response:
+    if call.request.query:
+        check_revision(parts, revision_of(call.request))
+    return render(call, to_served(call.resource, find(parts, call)))
+
+
+async def list_(parts: Parts, call: Call) -> Response:
+    """GET of a collection."""
+    request = call.request
+    selection = selection_of(request, call.resource)
+    limit, token = rest.integer(request, "limit") or 0, request.param("continue")
+    exact = _check_match(parts, call, token)
+    if token:
+        return _next_page(parts, call, selection, limit, Token.decode(token))
+    revision = exact or parts.cache.revision
+    if limit <= 0 and selection.everything and call.accept == rest.Accept():
+        return _whole(parts, call, revision)
+    objects = _select(parts, call, selection)
+    return _page(parts, call, objects, selection, limit, revision)
+
+
+def _check_match(parts: Parts, call: Call, token: str) -> int:
+    """The resourceVersion rules of lists; the revision to show, 0 for the current one."""
+    request = call.request
+    match, text = request.param("resourceVersionMatch"), request.param("resourceVersion")
+    if match and match not in ("Exact", "NotOlderThan"):
+        raise _forbidden_option(
+            "resourceVersionMatch", f'Unsupported value: "{match}"', "FieldValueNotSupported"
+        )
+    if match and (token or not text):
+        why = "is not provided" if not text else "is forbidden with continue"
+        raise _forbidden_option(
+            "resourceVersionMatch",
+            f"Forbidden: resourceVersionMatch is forbidden when resourceVersion {why}",
+            "FieldValueForbidden",
+        )
+    if token and text not in ("", "0"):
+        raise errors.bad_request("specifying resource version is not allowed when using continue")
+    revision = revision_of(request)
+    check_revision(parts, revision)
+    if match != "Exact":
+        return 0
+    if revision == 0:
+        raise _forbidden_option(
+            "resourceVersionMatch",
+            'Forbidden: resourceVersionMatch "exact" is forbidden for resourceVersion "0"',
+            "FieldValueForbidden",
+        )
+    if parts.lists.changed(call.stored.key) > revision or revision < parts.cache.oldest:
+        raise errors.expired(f"The resourceVersion for the provided list is too old: {revision}")
+    return revision
+
+
+def _forbidden_option(field: str, message: str, reason: str) -> errors.Error:
+    causes = [errors.Cause(reason, message, field)]
+    return errors.invalid("ListOptions", "", causes, group="meta.k8s.io")
+
+
+def revision_of(request: Request) -> int:
+    """The resourceVersion parameter; absent is 0."""
+    text = request.param("resourceVersion")
+    if not text:
+        return 0
+    if len(text) > 19 or not (text.isascii() and text.isdigit()):
+        raise errors.invalid(
+            "ListOptions",
+            "",
+            [errors.Cause("FieldValueInvalid", f'Invalid value: "{text}"', "resourceVersion")],
+            group="meta.k8s.io",
+        )
+    return int(text)
+
+
+def check_revision(parts: Parts, revision: int) -> None:
+    """Refuse a revision that is not there yet: the client knows a newer store than this one."""
+    if revision > parts.cache.revision:
+        raise errors.Error(
+            504,
+            "Timeout",
+            f"Too large resource version: {revision}, current: {parts.cache.revision}",
+            causes=[errors.Cause("ResourceVersionTooLarge", "Too large resource version")],
+            retry_after_s=1,
+        )
+
+
+def _scope(call: Call) -> str | None:
+    """The namespace to list; None for all."""
+    return call.namespace or (None if call.resource.namespaced else "")
+
+
+def _select(parts: Parts, call: Call, selection: Selection) -> Sequence[Object]:
+    objects = parts.cache.list(call.stored.key, _scope(call))
+    if call.resource is not call.stored:
+        objects = [to_served(call.resource, obj) for obj in objects]
+    return objects if selection.everything else selection.of(objects)
+
+
+def _whole(parts: Parts, call: Call, revision: int) -> Response:
+    """The hot path: bytes of all items, joined once for each state of the resource."""
+    asked = (call.stored.key, call.resource.api_version, call.namespace)
+    joined = parts.lists.find(asked)
+    if joined is None:
+        objects = parts.cache.list(call.stored.key, _scope(call))
+        if call.resource is not call.stored:
+            objects = [to_served(call.resource, obj) for obj in objects]
+        joined = b",".join([obj.body for obj in objects]) + b"]}"
+        parts.lists.keep(asked, joined)
+    return Response(200, list_head(call, revision) + joined)
+
+
+def list_head(call: Call, revision: int, extra: bytes = b"") -> bytes:
+    kind = call.resource.list_kind or call.resource.kind + "List"
+    return b'{"kind":"%b","apiVersion":"%b","metadata":{"resourceVersion":"%d"%b},"items":[' % (
+        kind.encode(),
+        call.resource.api_version.encode(),
+        revision,
+        extra,
+    )
+
+
+def _next_page(
+    parts: Parts, call: Call, selection: Selection, limit: int, token: Token
+) -> Response:
+    if token.revision < 0:
+        objects, revision = _select(parts, call, selection), parts.cache.revision
+    else:
+        revision = token.revision
+        if parts.lists.changed(call.stored.key) <= revision <= parts.cache.revision:
+            objects = _select(parts, call, selection)
+        else:
+            held = parts.lists.held(_asked(call, selection, revision))
+            if held is None:
+                raise PageExpired(token.after)
+            objects = held
+    start = after(objects, token.after)
+    return _page(parts, call, objects, selection, limit, revision, start)
+
+
+def _asked(call: Call, selection: Selection, revision: int) -> tuple[object, ...]:
+    return (call.resource.key, call.resource.version, call.namespace, selection.text, revision)
+
+
+def _page(
+    parts: Parts,
+    call: Call,
+    objects: Sequence[Object],
+    selection: Selection,
+    limit: int,
+    revision: int,
+    start: int = 0,
+) -> Response:
+    page = objects[start : start + limit] if limit > 0 else objects[start:]
+    left = len(objects) - start - len(page)
+    token = ""
+    if left > 0:
+        token = Token(revision, (page[-1].namespace, page[-1].name)).encode()
+        parts.lists.hold(_asked(call, selection, revision), objects)
+    return render_list(call, page, revision, token=token, left=left if selection.everything else 0)

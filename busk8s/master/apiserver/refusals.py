@@ -1,0 +1,27 @@
+"""The words of a denied access, as upstream says them."""
+
+from __future__ import annotations
+
+from busk8s import errors
+from busk8s.master.apiserver.attributes import Attributes
+
+
+def access_denied(attributes: Attributes, reason: str) -> errors.Error:
+    """403 for what the authoriser refused because of `reason` (may be empty)."""
+    user, verb, resource = attributes.user.name, attributes.verb, attributes.resource
+    tail = f": {reason}" if reason else ""
+    if resource is None:
+        path = attributes.path
+        message = f'forbidden: User "{user}" cannot {verb} path "{path}"{tail}'
+        return errors.Error(403, "Forbidden", message)
+    plural = resource.plural
+    if attributes.subresource:
+        plural = f"{plural}/{attributes.subresource}"
+    scope = f'in the namespace "{attributes.namespace}"'
+    if not attributes.namespace:
+        scope = "at the cluster scope"
+    why = (
+        f'User "{user}" cannot {verb} resource "{plural}" in API group "{resource.group}" '
+        f"{scope}{tail}"
+    )
+    return errors.forbidden(resource.plural, attributes.name, why, group=resource.group)

@@ -1,0 +1,93 @@
+"""Objects and lists in the shape the caller accepts: as they are, as a Table, as metadata only.
+
+Owns      the choice of shape and the bytes of PartialObjectMetadata and Table answers.
+Leaves    the columns (api/tables), negotiation (rest).
+Invariant the plain shape sends the cached bytes; nothing is decoded for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import orjson
+
+from busk8s import errors
+from busk8s.api import tables
+from busk8s.api.object import Json, Object
+from busk8s.api.request import Request, Response
+from busk8s.api.scheme import Resource
+from busk8s.master.apiserver.parts import Call
+from busk8s.master.apiserver.rest import Accept
+
+_PARTIAL = b'{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":%b}'
+_PLAIN = Accept()
+INCLUDE_OBJECT = ("None", "Metadata", "Object")
+
+
+def render(call: Call, obj: Object, status: int = 200) -> Response:
+    """One object of `call.resource`."""
+    if call.accept.shape == "object":
+        return Response(status, obj.body)
+    return Response(status, shaped(call, obj))
+
+
+def shaped(call: Call, obj: Object) -> bytes:
+    """The bytes of `obj` in the accepted shape, alone (not in a list)."""
+    if call.accept.shape == "partial":
+        return partial(obj)
+    if call.accept.shape == "table":
+        return orjson.dumps(table(call.request, call.resource, [obj], call.now))
+    return obj.body
+
+
+def render_list(
+    call: Call, objects: Sequence[Object], revision: int, *, token: str = "", left: int = 0
+) -> Response:
+    """A list of `objects` at `revision`; `token` and `left` where it goes on."""
+    metadata: Json = {"resourceVersion": str(revision)}
+    if token:
+        metadata["continue"] = token
+        if left:
+            metadata["remainingItemCount"] = left
+    if call.accept.shape == "table":
+        data = table(call.request, call.resource, objects, call.now)
+        data["metadata"] = metadata
+        return Response(200, orjson.dumps(data))
+    if call.accept.shape == "partial":
+        kind, version = "PartialObjectMetadataList", "meta.k8s.io/v1"
+        items = b",".join([partial(obj) for obj in objects])
+    else:
+        kind = call.resource.list_kind or call.resource.kind + "List"
+        version = call.resource.api_version
+        items = b",".join([obj.body for obj in objects])
+    head = orjson.dumps({"kind": kind, "apiVersion": version, "metadata": metadata})
+    return Response(200, b'%b,"items":[%b]}' % (head[:-1], items))
+
+
+def partial(obj: Object) -> bytes:
+    """PartialObjectMetadata: the object's metadata and nothing else."""
+    return _PARTIAL % orjson.dumps(obj.data["metadata"])
+
+
+def table(request: Request, resource: Resource, objects: Sequence[Object], now: float) -> Json:
+    """A meta.k8s.io/v1 Table with the columns of the kind."""
+    include = request.param("includeObject") or "Metadata"
+    if include not in INCLUDE_OBJECT:
+        raise errors.bad_request(
+            f'unrecognized includeObject value: "{include}"; one of {", ".join(INCLUDE_OBJECT)}'
+        )
+    rows = []
+    for obj in objects:
+        row: Json = {"cells": tables.cells(resource, obj.data, now=now)}
+        if include == "Metadata":
+            row["object"] = orjson.Fragment(partial(obj))
+        elif include == "Object":
+            row["object"] = orjson.Fragment(obj.body)
+        rows.append(row)
+    return {
+        "kind": "Table",
+        "apiVersion": "meta.k8s.io/v1",
+        "metadata": {"resourceVersion": str(objects[0].revision)} if len(objects) == 1 else {},
+        "columnDefinitions": tables.columns(resource),
+        "rows": rows,
+    }

@@ -1,0 +1,216 @@
+"""The HTTP-shaped edges of the API: Accept, query parameters, and how answers are built.
+
+Owns      media-type negotiation, options parsing with upstream's errors, Status responses.
+Leaves    what an answer contains (read, write, delete), its transport (http, bus).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import orjson
+
+from busk8s import errors
+from busk8s.api import yamlbody
+from busk8s.api.decode import check_depth
+from busk8s.api.object import Json
+from busk8s.api.request import JSON, Request, Response
+
+ACCEPT_CACHED_MAX = 256  # Distinct Accept headers remembered; clients use a handful.
+WARNINGS_MAX = 20  # Warning headers on one answer; more helps nobody and bloats the head.
+WARNING_BYTES_MAX = 1_024  # Each, as clients print them whole.
+
+YAML = "application/yaml"
+OFFERED = (JSON, YAML)
+
+Shape = Literal["object", "table", "partial"]
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """What the caller can read: the bytes' format and the shape of the object in them."""
+
+    media: str = JSON
+    shape: Shape = "object"
+    group: str = ""
+    version: str = ""
+    kind: str = ""
+
+
+_PLAIN = Accept()
+
+
+@lru_cache(maxsize=ACCEPT_CACHED_MAX)
+def negotiate(header: str) -> Accept:
+    """The first alternative of an Accept header that can be served; raises 406."""
+    if not header:
+        return _PLAIN
+    for alternative in header.split(","):
+        accept = _alternative(alternative)
+        if accept is not None:
+            return accept
+    raise errors.not_acceptable(OFFERED)
+
+
+def _alternative(text: str) -> Accept | None:
+    media, *parameters = (part.strip() for part in text.split(";"))
+    if media in ("*/*", "application/*"):
+        media = JSON
+    if media not in OFFERED:
+        return None
+    given = dict(p.split("=", 1) for p in parameters if "=" in p)
+    kind, group, version = given.get("as", ""), given.get("g", ""), given.get("v", "")
+    if not kind:
+        return Accept(media)
+    if group == "apidiscovery.k8s.io":
+        return Accept(media, "object", group, version, kind) if version == "v2" else None
+    if group != "meta.k8s.io" or version != "v1":
+        return None
+    if kind == "Table":
+        return Accept(media, "table", group, version, kind)
+    if kind in ("PartialObjectMetadata", "PartialObjectMetadataList"):
+        return Accept(media, "partial", group, version, kind)
+    return None
+
+
+def refusal(error: errors.Error) -> Response:
+    """`error` as the Status response clients parse."""
+    headers: tuple[tuple[str, str], ...] = ()
+    if error.retry_after_s:
+        headers = (("Retry-After", str(error.retry_after_s)),)
+    return Response(error.code, orjson.dumps(error.to_status()), headers=headers)
+
+
+def success(name: str, *, group: str, plural: str, uid: str) -> bytes:
+    """The Status that a delete answers with when there is no object left to show."""
+    details = {"name": name, "group": group, "kind": plural, "uid": uid}
+    return orjson.dumps(
+        {
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Success",
+            "details": {key: value for key, value in details.items() if value},
+        }
+    )
+
+
+def answer(data: Json, status: int = 200) -> Response:
+    return Response(status, orjson.dumps(data))
+
+
+def with_warnings(response: Response, warnings: Sequence[str]) -> Response:
+    """`response` with one `Warning: 299` header for each distinct warning."""
+    if warnings:
+        said = tuple(("Warning", f'299 - "{_quoted(text)}"') for text in dict.fromkeys(warnings))
+        response.headers = response.headers + said[:WARNINGS_MAX]
+    return response
+
+
+def _quoted(text: str) -> str:
+    plain = "".join(c if c.isprintable() else " " for c in text[:WARNING_BYTES_MAX])
+    return plain.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def flag(request: Request, name: str) -> bool:
+    """A boolean query parameter; absent is false, anything unreadable is a 400."""
+    if name not in request.query:
+        return False
+    text = request.param(name)
+    if text.lower() in ("", "1", "t", "true"):
+        return True
+    if text.lower() in ("0", "f", "false"):
+        return False
+    raise errors.bad_request(
+        f'strconv.ParseBool: parsing "{text}": invalid syntax (query parameter {name})'
+    )
+
+
+def integer(request: Request, name: str) -> int | None:
+    """A decimal query parameter; absent or empty is None, anything unreadable a 400."""
+    text = request.param(name)
+    if not text:
+        return None
+    digits = text.removeprefix("-")
+    if len(digits) > 19 or not (digits.isascii() and digits.isdigit()):
+        raise errors.bad_request(
+            f'strconv.ParseInt: parsing "{text}": invalid syntax (query parameter {name})'
+        )
+    return int(text)
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOptions:
+    """CreateOptions, UpdateOptions and PatchOptions: their query parameters are the same."""
+
+    dry_run: bool = False
+    field_validation: str = "Warn"
+    field_manager: str = ""
+
+
+_FIELD_VALIDATIONS = ("Ignore", "Warn", "Strict")
+_DEFAULT_OPTIONS = WriteOptions()
+
+
+def write_options(request: Request) -> WriteOptions:
+    if not request.query:
+        return _DEFAULT_OPTIONS
+    validation = request.param("fieldValidation") or "Warn"
+    if validation not in _FIELD_VALIDATIONS:
+        raise errors.invalid(
+            "CreateOptions",
+            "",
+            [
+                errors.Cause(
+                    "FieldValueNotSupported",
+                    f'Unsupported value: "{validation}": supported values: '
+                    '"Ignore", "Strict", "Warn", ""',
+                    "fieldValidation",
+                )
+            ],
+            group="meta.k8s.io",
+        )
+    return WriteOptions(
+        dry_run=is_dry_run(request.query.get("dryRun") or ()),
+        field_validation=validation,
+        field_manager=request.param("fieldManager"),
+    )
+
+
+def is_dry_run(values: Sequence[str]) -> bool:
+    """Whether dryRun=All was given; any other value is a 422, as upstream has it."""
+    if not values or list(values) == [""]:
+        return False
+    for value in values:
+        if value != "All":
+            raise errors.invalid(
+                "DeleteOptions",
+                "",
+                [
+                    errors.Cause(
+                        "FieldValueNotSupported",
+                        f'Unsupported value: "{value}": supported values: "All"',
+                        "dryRun",
+                    )
+                ],
+                group="meta.k8s.io",
+            )
+    return True
+
+
+def document(body: bytes, content_type: str) -> Json:
+    """The JSON or YAML object in `body`, unchecked; raises 400 and 415."""
+    media = content_type.partition(";")[0].strip().lower()
+    if media not in ("", JSON, YAML):
+        raise errors.unsupported_media_type(content_type, OFFERED)
+    try:
+        data = orjson.loads(body) if media != YAML else yamlbody.parse(body, [])
+    except ValueError as error:
+        raise errors.bad_request(f"couldn't get version/kind; json parse error: {error}") from None
+    if not isinstance(data, dict):
+        raise errors.bad_request("couldn't get version/kind; the body is not an object")
+    check_depth(data)
+    return data

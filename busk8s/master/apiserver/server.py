@@ -1,0 +1,164 @@
+"""The API server: one request in, one answer out, whatever face it came through.
+
+Owns      the order route, authorise, act; the one place where errors become Status answers.
+Leaves    transport (http, bus), who asks (authn), every decision below (one module each).
+Invariant dispatch never raises but for cancellation, and a refused request changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from busk8s import errors
+from busk8s.api.request import Request, Response
+from busk8s.clock import Clock
+from busk8s.ids import IdSource
+from busk8s.log import Logger
+from busk8s.master.apiserver import rest
+from busk8s.master.apiserver.allocators import (
+    NETWORK_DEFAULT,
+    NODE_PORTS_DEFAULT,
+    ServiceAllocators,
+)
+from busk8s.master.apiserver.attributes import (
+    Admission,
+    AllowAll,
+    Attributes,
+    Authorizer,
+    NoAdmission,
+    NodeStreams,
+    TokenSigner,
+)
+from busk8s.master.apiserver.dispatch import action_for
+from busk8s.master.apiserver.listing import ListCache
+from busk8s.master.apiserver.parts import Call, Parts
+from busk8s.master.apiserver.refusals import access_denied
+from busk8s.master.apiserver.route import Route, Routes, verb_of
+from busk8s.master.apiserver.versions import stored_of
+from busk8s.master.store.base import Store, StoreBusy, StoreError
+from busk8s.master.store.watch import WatchCache
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+BODY_BYTES_MAX = 3 * 1024 * 1024  # Upstream's limit of a request body.
+
+log = Logger("busk8s.apiserver")
+
+
+class ApiServer:
+    """`handlers`: paths outside the resource API; a key that ends in `/` serves all below it."""
+
+    def __init__(
+        self,
+        store: Store,
+        cache: WatchCache,
+        *,
+        clock: Clock,
+        ids: IdSource,
+        authorizer: Authorizer | None = None,
+        admission: Admission | None = None,
+        streams: NodeStreams | None = None,
+        signer: TokenSigner | None = None,
+        handlers: Mapping[str, Handler] | None = None,
+        service_network: str = NETWORK_DEFAULT,
+        node_ports: tuple[int, int] = NODE_PORTS_DEFAULT,
+    ) -> None:
+        self.parts = Parts(
+            store=store,
+            cache=cache,
+            clock=clock,
+            ids=ids,
+            authorizer=authorizer or AllowAll(),
+            admission=admission or NoAdmission(),
+            streams=streams,
+            signer=signer,
+            services=ServiceAllocators(service_network, node_ports),
+            lists=ListCache(),
+        )
+        self._handlers = dict(handlers or {})
+        self._routes = Routes()
+
+    def open(self) -> None:
+        """Take in what the opened cache holds; call it once, before the first request."""
+        self.parts.cache.on_events(self.parts.lists.observe)
+        self.parts.services.open(self.parts.cache)
+
+    async def dispatch(self, request: Request) -> Response:
+        """Answer `request`. Every failure is an answer."""
+        try:
+            return await self._answer(request)
+        except errors.Error as error:
+            return rest.refusal(error)
+        except StoreBusy as error:
+            return rest.refusal(errors.too_many_requests(f"the store is busy: {error}"))
+        except StoreError as error:
+            log.error("store failed", method=request.method, path=request.path, why=error)
+            return rest.refusal(errors.internal(f"the store failed: {error}"))
+        except Exception as error:  # noqa: BLE001  # a bug must cost one request, not the server
+            log.error("bug in request", error=error, method=request.method, path=request.path)
+            return rest.refusal(errors.internal(f"{type(error).__name__}"))
+
+    async def _answer(self, request: Request) -> Response:
+        route = self._routes.find(request.path)
+        if route.resource is None:
+            return await self._outside(request)
+        verb = verb_of(request, route)
+        attributes = Attributes(
+            request.user,
+            verb,
+            route.resource,
+            route.subresource,
+            route.namespace,
+            route.name,
+            request.path,
+            request.param("fieldSelector") if request.query else "",
+        )
+        reason = self.parts.authorizer.authorize(attributes)
+        if reason is not None:
+            raise access_denied(attributes, reason)
+        if verb == "get" and not request.query and not request.accept and not route.subresource:
+            ready = self._ready(route)
+            if ready is not None:
+                return ready
+        if len(request.body) > BODY_BYTES_MAX:
+            raise errors.too_large(BODY_BYTES_MAX)
+        call = Call(
+            request,
+            attributes,
+            route.resource,
+            stored_of(route.resource),
+            rest.negotiate(request.accept),
+            self.parts.clock.now(),
+        )
+        return await action_for(call)(self.parts, call)
+
+    def _ready(self, route: Route) -> Response | None:
+        """The hot path of get: the bytes as they lie in the cache."""
+        resource = route.resource
+        assert resource is not None
+        obj = self.parts.cache.get(resource.key, route.namespace, route.name)
+        if obj is None or obj.resource is not resource:  # Gone, or kept in another version.
+            return None
+        return Response(200, obj.body)
+
+    async def _outside(self, request: Request) -> Response:
+        """A path outside the resource API: the wiring's table."""
+        handler = self._handlers.get(request.path)
+        if handler is None:
+            handler = self._below(request.path)
+        attributes = Attributes(request.user, request.method.lower(), path=request.path)
+        reason = self.parts.authorizer.authorize(attributes)
+        if reason is not None:
+            raise access_denied(attributes, reason)
+        if handler is None:
+            raise errors.path_not_found()
+        return await handler(request)
+
+    def _below(self, path: str) -> Handler | None:
+        """The handler of the longest registered `prefix/` that `path` is below."""
+        end = len(path)
+        while (end := path.rfind("/", 0, end)) >= 0:
+            handler = self._handlers.get(path[: end + 1])
+            if handler is not None:
+                return handler
+        return None

@@ -1,0 +1,109 @@
+"""One kind's rules for create, update, status and delete, as a value.
+
+Owns      Strategy, and the split between what a user may say and what the system says.
+Leaves    which kind has which (table), field rules (api/validation), defaults (api/defaults).
+Invariant a write through the main path never changes `status`; one through `status` changes
+          nothing but status and what metadata upstream lets it.
+Source    pkg/registry/*/strategy.go of Kubernetes: the facts, not the text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from busk8s.api.object import Json
+
+Propagation = Literal["Background", "Foreground", "Orphan", ""]
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """Defaults are those of a plain kind: no status, no generation, deleted at once.
+
+    status           `status` belongs to the system: dropped on create, kept on update.
+    first_status     what `status` is after create.
+    keep_status      a create may carry status (Node: the kubelet registers with it).
+    generation       `metadata.generation` counts changes of what is neither metadata nor status.
+    annotations_count  changes of annotations count as well (Deployment).
+    graceful         seconds of grace a delete gives, from the object and what was asked; None: 0.
+    propagation      the garbage collector's default; "" = it does not care for this kind.
+    refused          why such objects cannot be had (they would do nothing).
+    """
+
+    status: bool = False
+    first_status: Mapping[str, Any] = field(default_factory=dict)
+    keep_status: bool = False
+    generation: bool = False
+    annotations_count: bool = False
+    create_on_update: bool = False
+    unconditional_update: bool = True
+    returns_deleted: bool = False
+    durable: bool = True
+    propagation: Propagation = "Background"
+    graceful: Callable[[Json, int | None], int] | None = None
+    on_create: Callable[[Json], None] | None = None
+    on_update: Callable[[Json, Json], None] | None = None
+    refused: str = ""
+
+
+def prepare_create(strategy: Strategy, data: Json) -> None:
+    """Drop what only the system may say, in place."""
+    metadata = data["metadata"]
+    if strategy.generation:
+        metadata["generation"] = 1
+    else:
+        metadata.pop("generation", None)
+    if strategy.status and not (strategy.keep_status and data.get("status")):
+        data["status"] = dict(strategy.first_status)
+    if strategy.on_create is not None:
+        strategy.on_create(data)
+
+
+def prepare_update(strategy: Strategy, new: Json, old: Json) -> None:
+    """Keep what the main path may not change, and count the change, in place."""
+    if strategy.status:
+        _keep(new, old, "status")
+    if strategy.on_update is not None:
+        strategy.on_update(new, old)
+    _keep_metadata(new["metadata"], old["metadata"])
+    if strategy.generation and _counts(strategy, new, old):
+        new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
+
+
+def prepare_status(strategy: Strategy, new: Json, old: Json) -> None:
+    """Keep everything but status, in place; labels and annotations may change as upstream."""
+    for key in [key for key in new if key not in ("metadata", "status") and key not in old]:
+        del new[key]
+    for key in old:
+        if key not in ("metadata", "status"):
+            new[key] = old[key]
+    metadata, before = new["metadata"], old["metadata"]
+    _keep_metadata(metadata, before)
+    _keep(metadata, before, "ownerReferences")
+    _keep(metadata, before, "finalizers")
+
+
+def _keep_metadata(metadata: Json, before: Json) -> None:
+    for key in ("deletionTimestamp", "deletionGracePeriodSeconds", "generation"):
+        _keep(metadata, before, key)
+    for key in ("uid", "creationTimestamp", "namespace", "name"):
+        if not metadata.get(key):
+            _keep(metadata, before, key)
+
+
+def _keep(new: Json, old: Json, key: str) -> None:
+    if key in old:
+        new[key] = old[key]
+    else:
+        new.pop(key, None)
+
+
+def _counts(strategy: Strategy, new: Json, old: Json) -> bool:
+    if strategy.annotations_count and (new["metadata"].get("annotations") or {}) != (
+        old["metadata"].get("annotations") or {}
+    ):
+        return True
+    keys = {**new, **old}.keys() - {"metadata", "status", "kind", "apiVersion"}
+    return any(new.get(key) != old.get(key) for key in keys)

@@ -1,0 +1,130 @@
+"""Which strategy each kind has. Kinds that are not named have the plain one.
+
+Owns      the table, by Resource.key.
+Leaves    what the entries mean (base), the kinds with functions of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
+
+from busk8s.api.scheme import Resource
+from busk8s.master.apiserver.strategies import namespaces, pods
+from busk8s.master.apiserver.strategies.base import Strategy
+
+_NOT_SERVED = "busk8s does not serve custom resources yet"
+_NOT_CALLED = "busk8s does not call admission webhooks yet"
+_NOT_EVALUATED = "busk8s does not evaluate admission policies yet"
+
+_WORKLOAD = Strategy(generation=True)
+_EAGER = Strategy(create_on_update=True)
+_CONDITIONAL = Strategy(unconditional_update=False)
+
+STRATEGIES: Mapping[str, Strategy] = {
+    # core
+    "pods": Strategy(
+        generation=True,
+        returns_deleted=True,
+        graceful=pods.grace_of,
+        on_create=pods.on_create,
+        on_update=pods.on_update,
+    ),
+    "nodes": Strategy(keep_status=True),
+    "namespaces": Strategy(
+        on_create=namespaces.on_create, on_update=namespaces.on_update, returns_deleted=True
+    ),
+    "services": Strategy(
+        create_on_update=True, returns_deleted=True, first_status={"loadBalancer": {}}
+    ),
+    "endpoints": _EAGER,
+    "limitranges": _EAGER,
+    "events": Strategy(create_on_update=True, durable=False, propagation=""),
+    "serviceaccounts": Strategy(unconditional_update=False, returns_deleted=True),
+    "podtemplates": Strategy(generation=True, returns_deleted=True),
+    "resourcequotas": Strategy(returns_deleted=True),
+    "persistentvolumes": Strategy(returns_deleted=True, first_status={"phase": "Pending"}),
+    "persistentvolumeclaims": Strategy(returns_deleted=True, first_status={"phase": "Pending"}),
+    "replicationcontrollers": Strategy(
+        generation=True, propagation="Orphan", first_status={"replicas": 0}
+    ),
+    # workloads
+    "deployments.apps": Strategy(generation=True, annotations_count=True),
+    "replicasets.apps": Strategy(generation=True, first_status={"replicas": 0}),
+    "statefulsets.apps": Strategy(
+        generation=True, first_status={"replicas": 0, "availableReplicas": 0}
+    ),
+    "daemonsets.apps": Strategy(
+        generation=True,
+        first_status={
+            "currentNumberScheduled": 0,
+            "numberMisscheduled": 0,
+            "desiredNumberScheduled": 0,
+            "numberReady": 0,
+        },
+    ),
+    "jobs.batch": Strategy(generation=True, propagation="Orphan"),
+    "cronjobs.batch": _WORKLOAD,
+    "poddisruptionbudgets.policy": Strategy(
+        generation=True,
+        unconditional_update=False,
+        first_status={
+            "disruptionsAllowed": 0,
+            "currentHealthy": 0,
+            "desiredHealthy": 0,
+            "expectedPods": 0,
+        },
+    ),
+    "horizontalpodautoscalers.autoscaling": Strategy(first_status={"desiredReplicas": 0}),
+    # the rest
+    "leases.coordination.k8s.io": Strategy(create_on_update=True, unconditional_update=False),
+    "endpointslices.discovery.k8s.io": _WORKLOAD,
+    "ingresses.networking.k8s.io": Strategy(generation=True, first_status={"loadBalancer": {}}),
+    "ingressclasses.networking.k8s.io": _WORKLOAD,
+    "networkpolicies.networking.k8s.io": _WORKLOAD,
+    "priorityclasses.scheduling.k8s.io": _WORKLOAD,
+    "storageclasses.storage.k8s.io": Strategy(returns_deleted=True),
+    "csidrivers.storage.k8s.io": Strategy(generation=True, returns_deleted=True),
+    "csinodes.storage.k8s.io": Strategy(unconditional_update=False, returns_deleted=True),
+    "volumeattachments.storage.k8s.io": Strategy(
+        unconditional_update=False, returns_deleted=True, first_status={"attached": False}
+    ),
+    "roles.rbac.authorization.k8s.io": _EAGER,
+    "rolebindings.rbac.authorization.k8s.io": _EAGER,
+    "clusterroles.rbac.authorization.k8s.io": _EAGER,
+    "clusterrolebindings.rbac.authorization.k8s.io": _EAGER,
+    "runtimeclasses.node.k8s.io": _CONDITIONAL,
+    "flowschemas.flowcontrol.apiserver.k8s.io": Strategy(
+        generation=True, unconditional_update=False
+    ),
+    "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io": Strategy(
+        generation=True, unconditional_update=False
+    ),
+    # Differs from Kubernetes: kinds that would have no effect here are refused, not stored.
+    "customresourcedefinitions.apiextensions.k8s.io": Strategy(
+        generation=True, unconditional_update=False, refused=_NOT_SERVED
+    ),
+    "apiservices.apiregistration.k8s.io": Strategy(
+        unconditional_update=False, refused="busk8s does not forward to other API servers yet"
+    ),
+    "mutatingwebhookconfigurations.admissionregistration.k8s.io": Strategy(refused=_NOT_CALLED),
+    "validatingwebhookconfigurations.admissionregistration.k8s.io": Strategy(refused=_NOT_CALLED),
+    "mutatingadmissionpolicies.admissionregistration.k8s.io": Strategy(refused=_NOT_EVALUATED),
+    "mutatingadmissionpolicybindings.admissionregistration.k8s.io": Strategy(
+        refused=_NOT_EVALUATED
+    ),
+    "validatingadmissionpolicies.admissionregistration.k8s.io": Strategy(refused=_NOT_EVALUATED),
+    "validatingadmissionpolicybindings.admissionregistration.k8s.io": Strategy(
+        refused=_NOT_EVALUATED
+    ),
+}
+
+_PLAIN = Strategy()
+
+
+@lru_cache(maxsize=256)  # One entry a served resource; there are about 80.
+def strategy_of(resource: Resource) -> Strategy:
+    """The strategy of `resource` (its stored version)."""
+    strategy = STRATEGIES.get(resource.key, _PLAIN)
+    return replace(strategy, status="status" in resource.subresources)

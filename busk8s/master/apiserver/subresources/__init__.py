@@ -1,0 +1,1 @@
+"""The parts of an object that have a URL of their own."""

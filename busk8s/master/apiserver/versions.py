@@ -1,0 +1,197 @@
+"""Kinds served in two versions and stored in one.
+
+Owns      which resource stores another's objects, and the conversion both ways.
+Leaves    everything else: all other kinds are stored as they are served.
+Invariant to_served(to_stored(x)) keeps every field that both versions have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from busk8s.api import scheme
+from busk8s.api.object import Json, Object
+from busk8s.api.scheme import Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """Between a served version and the stored one; both functions may change their argument."""
+
+    stored: tuple[str, str, str]  # group, version, plural
+    to_stored: Callable[[Json], Json]
+    to_served: Callable[[Json], Json]
+
+
+def stored_of(resource: Resource) -> Resource:
+    """The resource under whose key the objects of `resource` are kept."""
+    conversion = CONVERSIONS.get((resource.group, resource.version, resource.plural))
+    if conversion is None:
+        return resource
+    stored = scheme.lookup(*conversion.stored)
+    assert stored is not None
+    return stored
+
+
+def to_stored(resource: Resource, data: Json) -> Json:
+    """`data` as written to `resource`, in the stored version."""
+    conversion = CONVERSIONS.get((resource.group, resource.version, resource.plural))
+    if conversion is None:
+        return data
+    stored = stored_of(resource)
+    converted = conversion.to_stored(data)
+    converted["kind"], converted["apiVersion"] = stored.kind, stored.api_version
+    return converted
+
+
+def to_served(resource: Resource, obj: Object) -> Object:
+    """`obj` as `resource` shows it; the same object where nothing is converted."""
+    if obj.resource is resource:
+        return obj
+    conversion = CONVERSIONS.get((resource.group, resource.version, resource.plural))
+    if conversion is None:
+        return obj
+    data = served_data(resource, orjson.loads(obj.body))
+    return Object(
+        resource,
+        obj.namespace,
+        obj.name,
+        revision=obj.revision,
+        body=orjson.dumps(data),
+        data=data,
+    )
+
+
+def served_data(resource: Resource, data: Json) -> Json:
+    conversion = CONVERSIONS.get((resource.group, resource.version, resource.plural))
+    if conversion is None:
+        return data
+    converted = conversion.to_served(data)
+    head = {
+        "kind": resource.kind,
+        "apiVersion": resource.api_version,
+        "metadata": converted["metadata"],
+    }
+    return {**head, **{key: value for key, value in converted.items() if key not in head}}
+
+
+# core/v1 Event <-> events.k8s.io/v1 Event: the same object under other names.
+_EVENT_NAMES = (
+    ("message", "note"),
+    ("involvedObject", "regarding"),
+    ("source", "deprecatedSource"),
+    ("firstTimestamp", "deprecatedFirstTimestamp"),
+    ("lastTimestamp", "deprecatedLastTimestamp"),
+    ("count", "deprecatedCount"),
+    ("reportingComponent", "reportingController"),
+)
+
+
+def _event_to_core(data: Json) -> Json:
+    return _renamed(data, {new: old for old, new in _EVENT_NAMES})
+
+
+def _event_to_events(data: Json) -> Json:
+    return _renamed(data, dict(_EVENT_NAMES))
+
+
+def _renamed(data: Json, names: Mapping[str, str]) -> Json:
+    return {names.get(key, key): value for key, value in data.items()}
+
+
+# autoscaling/v1 keeps what it has no field for in annotations; the CPU target is its own field.
+_METRICS = "autoscaling.alpha.kubernetes.io/metrics"
+_BEHAVIOR = "autoscaling.alpha.kubernetes.io/behavior"
+_CONDITIONS = "autoscaling.alpha.kubernetes.io/conditions"
+_CURRENT = "autoscaling.alpha.kubernetes.io/current-metrics"
+
+
+def _hpa_to_v2(data: Json) -> Json:
+    spec, status = dict(data.get("spec") or {}), dict(data.get("status") or {})
+    metadata = dict(data["metadata"])
+    notes = dict(metadata.get("annotations") or {})
+    metrics = _noted(notes.pop(_METRICS, None), [])
+    target = spec.pop("targetCPUUtilizationPercentage", None)
+    if target is not None:
+        metrics.insert(0, _cpu_metric("target", {"averageUtilization": target}))
+    if metrics:
+        spec["metrics"] = metrics
+    if behavior := _noted(notes.pop(_BEHAVIOR, None), {}):
+        spec["behavior"] = behavior
+    current = _noted(notes.pop(_CURRENT, None), [])
+    used = status.pop("currentCPUUtilizationPercentage", None)
+    if used is not None:
+        current.insert(0, _cpu_metric("current", {"averageUtilization": used}))
+    if current:
+        status["currentMetrics"] = current
+    if conditions := _noted(notes.pop(_CONDITIONS, None), []):
+        status["conditions"] = conditions
+    return _hpa(data, metadata, notes, spec, status)
+
+
+def _hpa_to_v1(data: Json) -> Json:
+    spec, status = dict(data.get("spec") or {}), dict(data.get("status") or {})
+    metadata = dict(data["metadata"])
+    notes = dict(metadata.get("annotations") or {})
+    metrics = list(spec.pop("metrics", None) or ())
+    cpu = _take_cpu(metrics, "target")
+    if cpu is not None:
+        spec["targetCPUUtilizationPercentage"] = cpu
+    current = list(status.pop("currentMetrics", None) or ())
+    used = _take_cpu(current, "current")
+    if used is not None:
+        status["currentCPUUtilizationPercentage"] = used
+    kept = (
+        (_METRICS, metrics),
+        (_BEHAVIOR, spec.pop("behavior", None)),
+        (_CURRENT, current),
+        (_CONDITIONS, status.pop("conditions", None)),
+    )
+    notes.update({key: orjson.dumps(value).decode() for key, value in kept if value})
+    return _hpa(data, metadata, notes, spec, status)
+
+
+def _hpa(data: Json, metadata: Json, notes: Json, spec: Json, status: Json) -> Json:
+    if notes:
+        metadata["annotations"] = notes
+    else:
+        metadata.pop("annotations", None)
+    return {**data, "metadata": metadata, "spec": spec, "status": status}
+
+
+def _cpu_metric(field: str, value: Json) -> Json:
+    kind = {"type": "Utilization"} if field == "target" else {}
+    return {"type": "Resource", "resource": {"name": "cpu", field: {**kind, **value}}}
+
+
+def _take_cpu(metrics: list[Json], field: str) -> int | None:
+    for index, metric in enumerate(metrics):
+        resource = metric.get("resource") or {}
+        value = (resource.get(field) or {}).get("averageUtilization")
+        if metric.get("type") == "Resource" and resource.get("name") == "cpu" and value is not None:
+            del metrics[index]
+            return int(value)
+    return None
+
+
+def _noted(text: object, otherwise: Any) -> Any:
+    """What an annotation kept; `otherwise` when it is absent or a user wrote something else."""
+    try:
+        value = orjson.loads(text) if isinstance(text, str) else otherwise
+    except orjson.JSONDecodeError:
+        return otherwise
+    return value if isinstance(value, type(otherwise)) else otherwise
+
+
+CONVERSIONS: Mapping[tuple[str, str, str], Conversion] = {
+    ("events.k8s.io", "v1", "events"): Conversion(
+        ("", "v1", "events"), _event_to_core, _event_to_events
+    ),
+    ("autoscaling", "v1", "horizontalpodautoscalers"): Conversion(
+        ("autoscaling", "v2", "horizontalpodautoscalers"), _hpa_to_v2, _hpa_to_v1
+    ),
+}

@@ -1,0 +1,214 @@
+"""Watch: a stream of JSON lines, one a change.
+
+Owns      where a watch begins, its synthetic first events, bookmarks, its end; what a selector
+          makes of a change (an object that enters is ADDED, one that leaves is DELETED).
+Leaves    the queue and its bound (store/watch), shapes (render), transport.
+Invariant lines come in revision order; after a bookmark nothing at or below its revision comes.
+          An event is encoded once for all watchers of the plain shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+
+import orjson
+
+from busk8s import errors
+from busk8s.api.object import Json, Object
+from busk8s.api.request import Response
+from busk8s.master.apiserver import rest
+from busk8s.master.apiserver.parts import Call, Parts
+from busk8s.master.apiserver.read import check_revision, revision_of
+from busk8s.master.apiserver.render import partial, table
+from busk8s.master.apiserver.selection import Selection, selection_of
+from busk8s.master.apiserver.versions import to_served
+from busk8s.master.store.base import Compacted
+from busk8s.master.store.watch import Event, Overflow, Watcher
+
+BOOKMARK_EVERY_S = 60.0  # How often an idle watcher that allows bookmarks gets one.
+TIMEOUT_S_DEFAULT = 3_600.0  # A watch ends after this long; clients watch again from where it was.
+TIMEOUT_S_MAX = 86_400.0
+CHUNK_BYTES_MAX = 256 * 1024  # Lines are packed up to this size before they are handed on.
+INITIAL_EVENTS_END = "k8s.io/initial-events-end"
+
+
+async def watch(parts: Parts, call: Call) -> Response:
+    """GET with watch=1: checks everything, then answers with the stream."""
+    request = call.request
+    selection = selection_of(request, call.resource, call.name)
+    initial = _sends_initial(call)
+    revision = revision_of(request)
+    check_revision(parts, revision)
+    timeout = rest.integer(request, "timeoutSeconds")
+    bookmarks = rest.flag(request, "allowWatchBookmarks")
+    watch = _Watch(parts, call, selection, bookmarks=bookmarks, initial_end=initial is True)
+    if call.accept.shape == "table":
+        table(request, call.resource, [], call.now)  # Refuse a bad includeObject before streaming.
+    fresh = initial or (initial is None and revision == 0)
+    limit = min(float(timeout or TIMEOUT_S_DEFAULT), TIMEOUT_S_MAX)
+    return Response(200, stream=watch.run(None if fresh else revision, limit))
+
+
+def _sends_initial(call: Call) -> bool | None:
+    """sendInitialEvents: asked for, refused, or (None) by the old rule of resourceVersion."""
+    request = call.request
+    match = request.param("resourceVersionMatch")
+    if "sendInitialEvents" not in request.query:
+        if match:
+            raise _option(
+                "resourceVersionMatch",
+                "Forbidden: resourceVersionMatch is forbidden for watch unless "
+                "sendInitialEvents is provided",
+            )
+        return None
+    if match != "NotOlderThan":
+        raise _option(
+            "resourceVersionMatch",
+            "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+        )
+    return rest.flag(request, "sendInitialEvents")
+
+
+def _option(field: str, message: str) -> errors.Error:
+    causes = [errors.Cause("FieldValueForbidden", message, field)]
+    return errors.invalid("ListOptions", "", causes, group="meta.k8s.io")
+
+
+def error_line(error: errors.Error) -> bytes:
+    """The ERROR event that ends a watch."""
+    return orjson.dumps({"type": "ERROR", "object": error.to_status()}) + b"\n"
+
+
+class _Watch:
+    """One watch: how its changes look, and how long it runs."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        call: Call,
+        selection: Selection,
+        *,
+        bookmarks: bool,
+        initial_end: bool,
+    ) -> None:
+        self._parts = parts
+        self._call = call
+        self._selection = selection
+        self._bookmarks = bookmarks
+        self._initial_end = initial_end
+        self._plain = call.accept.shape == "object" and call.resource is call.stored
+        self._columns_sent = False
+
+    async def run(self, since: int | None, limit_s: float) -> AsyncIterator[bytes]:
+        """The stream; `since` None: begin with what is there. Nothing is held before it starts."""
+        call, cache = self._call, self._parts.cache
+        scope = call.namespace or (None if call.resource.namespaced else "")
+        begin = cache.list(call.stored.key, scope) if since is None else ()
+        revision = cache.revision
+        try:
+            watcher = cache.watch(call.stored.key, scope, since)
+        except Compacted as gone:
+            yield error_line(errors.expired(f"too old resource version: {since} ({gone.oldest})"))
+            return
+        try:
+            for chunk in _packed([self._first(obj) for obj in begin]):
+                yield chunk
+            if self._initial_end and self._bookmarks:
+                yield self._bookmark(revision, initial_end=True)
+            async for chunk in self._live(watcher, limit_s):
+                yield chunk
+        except Overflow:
+            yield error_line(
+                errors.expired("too slow: the watch fell behind; list and watch again")
+            )
+        finally:
+            watcher.close()
+
+    async def _live(self, watcher: Watcher, limit_s: float) -> AsyncIterator[bytes]:
+        """What happens from now on, and bookmarks while nothing does and at the end."""
+        clock = self._parts.clock
+        end = clock.monotonic() + limit_s
+        while (left := end - clock.monotonic()) > 0:
+            events = await watcher.next(min(left, BOOKMARK_EVERY_S))
+            for chunk in _packed([self._line(event) for event in events]):
+                yield chunk
+            if not events and self._bookmarks:
+                yield self._bookmark(self._parts.cache.revision)
+
+    def _first(self, obj: Object) -> bytes:
+        seen = to_served(self._call.resource, obj)
+        if not self._selection.everything and not self._selection.matches(seen.data):
+            return b""
+        return self._event(b"ADDED", seen)
+
+    def _line(self, event: Event) -> bytes:
+        """The line of `event` for this watch; empty when it does not concern it."""
+        selection = self._selection
+        if selection.everything:
+            if self._plain:
+                return event.line
+            return self._event(event.type.encode(), to_served(self._call.resource, event.object))
+        resource = self._call.resource
+        now = to_served(resource, event.object)
+        matches = selection.matches(now.data)
+        before = event.previous
+        matched = before is not None and selection.matches(to_served(resource, before).data)
+        if event.type == "DELETED":
+            return self._event(b"DELETED", now) if matched else b""
+        if matches and matched == (event.type == "MODIFIED") and self._plain:
+            return event.line
+        if matches:
+            return self._event(b"MODIFIED" if matched else b"ADDED", now)
+        return self._event(b"DELETED", now) if matched else b""
+
+    def _event(self, kind: bytes, obj: Object) -> bytes:
+        return b'{"type":"%b","object":%b}\n' % (kind, self._body(obj))
+
+    def _body(self, obj: Object) -> bytes:
+        shape = self._call.accept.shape
+        if shape == "object":
+            return obj.body
+        if shape == "partial":
+            return partial(obj)
+        data = table(self._call.request, self._call.resource, [obj], self._parts.clock.now())
+        if self._columns_sent:  # Only the first event of a watch describes the columns.
+            data["columnDefinitions"] = None
+        self._columns_sent = True
+        return orjson.dumps(data)
+
+    def _bookmark(self, revision: int, *, initial_end: bool = False) -> bytes:
+        resource, shape = self._call.resource, self._call.accept.shape
+        metadata: Json = {"resourceVersion": str(revision)}
+        if initial_end:
+            metadata["annotations"] = {INITIAL_EVENTS_END: "true"}
+        kind, version = resource.kind, resource.api_version
+        body: Json = {"kind": kind, "apiVersion": version, "metadata": metadata}
+        if shape == "partial":
+            body["kind"], body["apiVersion"] = "PartialObjectMetadata", "meta.k8s.io/v1"
+        elif shape == "table":
+            body = {
+                "kind": "Table",
+                "apiVersion": "meta.k8s.io/v1",
+                "metadata": {"resourceVersion": str(revision)},
+                "columnDefinitions": None,
+                "rows": [{"cells": [], "object": body}],
+            }
+        return orjson.dumps({"type": "BOOKMARK", "object": body}) + b"\n"
+
+
+def _packed(lines: Sequence[bytes]) -> Sequence[bytes]:
+    """`lines` joined into chunks of a bounded size; empty ones left out."""
+    chunks: list[bytes] = []
+    pending: list[bytes] = []
+    size = 0
+    for line in lines:
+        if not line:
+            continue
+        pending.append(line)
+        size += len(line)
+        if size >= CHUNK_BYTES_MAX:
+            chunks.append(b"".join(pending))
+            pending, size = [], 0
+    if pending:
+        chunks.append(b"".join(pending))
+    return chunks

@@ -1,0 +1,368 @@
+"""Create, update and patch: one path for every kind.
+
+Owns      the order of a write: decode, admit, default, strategy, validate, admit, encode, commit.
+Leaves    what each step decides (api/*, admission, strategies), deletes (delete).
+Invariant an object is encoded once a write; a write that changes nothing makes no revision; who
+          loses a race is told 409, or tries again when the write did not name a version.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from busk8s import errors
+from busk8s.api import patch as patches
+from busk8s.api import scheme
+from busk8s.api.decode import check, decode, strip_nulls
+from busk8s.api.defaults import apply_defaults
+from busk8s.api.meta import format_time, generated_name
+from busk8s.api.object import Json, Object
+from busk8s.api.request import Response
+from busk8s.api.strategic import strategic_patch
+from busk8s.api.validation import validate_create, validate_status_update, validate_update
+from busk8s.master.apiserver import rest
+from busk8s.master.apiserver.attributes import Attributes, Operation
+from busk8s.master.apiserver.commit import put, remove
+from busk8s.master.apiserver.parts import Call, Parts
+from busk8s.master.apiserver.read import missing
+from busk8s.master.apiserver.refusals import access_denied
+from busk8s.master.apiserver.render import render
+from busk8s.master.apiserver.strategies.base import (
+    Strategy,
+    prepare_create,
+    prepare_status,
+    prepare_update,
+)
+from busk8s.master.apiserver.strategies.table import strategy_of
+from busk8s.master.apiserver.versions import served_data, to_served, to_stored
+
+PATCH_ATTEMPTS_MAX = 5  # Lost races after which a patch is told 409; upstream's number.
+UPDATE_ATTEMPTS_MAX = 5  # The same for updates that name no version.
+NAME_ATTEMPTS_MAX = 8  # Generated names tried before AlreadyExists; upstream's number.
+
+Prepare = Callable[[Strategy, Json, Json], None]
+Make = Callable[[Object], tuple[Json, list[str]]]
+
+
+async def create(parts: Parts, call: Call) -> Response:
+    """POST to a collection."""
+    options = rest.write_options(call.request)
+    refuse_inert(call)
+    data, warnings = decode(
+        call.resource, call.request.body, call.request.content_type, options.field_validation
+    )
+    obj = await create_object(parts, call, data, options, warnings)
+    return rest.with_warnings(render(call, to_served(call.resource, obj), 201), warnings)
+
+
+def refuse_inert(call: Call) -> None:
+    why = strategy_of(call.stored).refused
+    if why:
+        raise errors.Error(
+            501, "NotImplemented", why, group=call.resource.group, kind=call.resource.plural
+        )
+
+
+async def create_object(
+    parts: Parts, call: Call, data: Json, options: rest.WriteOptions, warnings: list[str]
+) -> Object:
+    """Create what `data` (served version, decoded) describes."""
+    resource = call.resource
+    metadata = check_address(call, data)
+    base = "" if metadata.get("name") else metadata.get("generateName", "")
+    if base:
+        metadata["name"] = generated_name(base, parts.ids.suffix())
+    metadata["uid"] = parts.ids.uid()
+    metadata["creationTimestamp"] = format_time(parts.clock.now())
+    for key in _NOT_ON_CREATE:
+        metadata.pop(key, None)
+    operation = Operation(
+        call.attributes, "CREATE", data, None, options.dry_run, warnings, _options(options)
+    )
+    await parts.admission.mutate(operation)
+    data = _object_of(operation)
+    apply_defaults(resource, data)
+    stored = to_stored(resource, data)
+    prepare_create(strategy_of(call.stored), stored)
+    _refuse_invalid(call, data, validate_create(call.stored, stored))
+    with parts.services.reserve(call.stored, call.namespace, stored, None):
+        operation.object = _shown(call, stored)
+        await parts.admission.validate(operation)
+        for _ in range(NAME_ATTEMPTS_MAX if base else 1):
+            name = stored["metadata"]["name"]
+            obj = await put(parts, call, stored, None, options.dry_run)
+            if obj is not None:
+                return obj
+            stored["metadata"]["name"] = generated_name(base, parts.ids.suffix())
+    raise errors.already_exists(resource.plural, name, group=resource.group)
+
+
+_NOT_ON_CREATE = (
+    "resourceVersion",
+    "selfLink",
+    "managedFields",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+)
+
+
+def _options(options: rest.WriteOptions) -> Json:
+    return {"fieldManager": options.field_manager} if options.field_manager else {}
+
+
+def _object_of(operation: Operation) -> Json:
+    assert operation.object is not None
+    return operation.object
+
+
+def _shown(call: Call, stored: Json) -> Json:
+    """What admission sees: the version asked for."""
+    if call.resource is call.stored:
+        return stored
+    return served_data(call.resource, orjson.loads(orjson.dumps(stored)))
+
+
+def _refuse_invalid(call: Call, data: Json, causes: list[errors.Cause]) -> None:
+    if causes:
+        name = data["metadata"].get("name") or data["metadata"].get("generateName") or ""
+        raise errors.invalid(call.resource.kind, name, causes, group=call.resource.group)
+
+
+def check_address(call: Call, data: Json) -> Json:
+    """The object's metadata, completed from the URL; 400 where the two disagree."""
+    metadata = data.setdefault("metadata", {})
+    if not isinstance(metadata, dict):
+        raise errors.bad_request("metadata is not an object")
+    if call.resource.namespaced:
+        given = metadata.get("namespace") or call.namespace
+        if given != call.namespace:
+            raise errors.bad_request(
+                f"the namespace of the provided object does not match the namespace sent on the "
+                f"request ({given} != {call.namespace})"
+            )
+        metadata["namespace"] = call.namespace
+    else:
+        metadata.pop("namespace", None)
+    if call.name:
+        given = metadata.get("name") or call.name
+        if given != call.name:
+            raise errors.bad_request(
+                f"the name of the object ({given}) does not match the name on the URL ({call.name})"
+            )
+        metadata["name"] = call.name
+    return metadata
+
+
+async def update(parts: Parts, call: Call) -> Response:
+    """PUT of an object."""
+    options = rest.write_options(call.request)
+    body, warnings = decode(
+        call.resource, call.request.body, call.request.content_type, options.field_validation
+    )
+    check_address(call, body)
+    strategy = strategy_of(call.stored)
+    old = parts.cache.get(call.stored.key, call.namespace, call.name)
+    if old is None and strategy.create_on_update and not call.attributes.subresource:
+        return await _create_by_update(parts, call, body, options, warnings)
+    _check_conditional(call, strategy, body)
+    raw = orjson.dumps(body)
+
+    def make(old: Object) -> tuple[Json, list[str]]:
+        return orjson.loads(raw), []
+
+    prepare, attempts = prepare_of(call), UPDATE_ATTEMPTS_MAX
+    obj = await replace(parts, call, make, options, warnings, prepare=prepare, attempts=attempts)
+    return rest.with_warnings(render(call, to_served(call.resource, obj)), warnings)
+
+
+async def _create_by_update(
+    parts: Parts, call: Call, body: Json, options: rest.WriteOptions, warnings: list[str]
+) -> Response:
+    reason = parts.authorizer.authorize(_as_create(call))
+    if reason is not None:
+        raise access_denied(_as_create(call), reason)
+    if body["metadata"].get("uid"):
+        raise errors.conflict(
+            call.resource.plural,
+            call.name,
+            f"Precondition failed: UID in precondition: {body['metadata']['uid']}, "
+            "UID in object meta: ",
+            group=call.resource.group,
+        )
+    obj = await create_object(parts, call, body, options, warnings)
+    return rest.with_warnings(render(call, to_served(call.resource, obj), 201), warnings)
+
+
+def _as_create(call: Call) -> Attributes:
+    return dataclasses.replace(call.attributes, verb="create")
+
+
+def _check_conditional(call: Call, strategy: Strategy, body: Json) -> None:
+    if strategy.unconditional_update or body["metadata"].get("resourceVersion"):
+        return
+    cause = errors.Cause(
+        "FieldValueInvalid",
+        "Invalid value: 0: must be specified for an update",
+        "metadata.resourceVersion",
+    )
+    raise errors.invalid(call.resource.kind, call.name, [cause], group=call.resource.group)
+
+
+def prepare_of(call: Call) -> Prepare:
+    return prepare_status if call.attributes.subresource == "status" else prepare_update
+
+
+async def replace(
+    parts: Parts,
+    call: Call,
+    make: Make,
+    options: rest.WriteOptions,
+    warnings: list[str],
+    *,
+    prepare: Prepare,
+    attempts: int,
+) -> Object:
+    """Replace the object with what `make` makes of its present state (served versions)."""
+    for _ in range(attempts):
+        old = parts.cache.get(call.stored.key, call.namespace, call.name)
+        if old is None:
+            raise missing(call)
+        new, said = make(old)
+        warnings[:] = list(dict.fromkeys([*warnings, *said]))
+        check_preconditions(call, new, old)
+        obj = await _replace_once(parts, call, new, old, options, warnings, prepare)
+        if obj is not None:
+            return obj
+    raise errors.conflict(call.resource.plural, call.name, group=call.resource.group)
+
+
+def check_preconditions(call: Call, new: Json, old: Object) -> None:
+    """409 when the write names another version or another object of the same name."""
+    metadata = new["metadata"]
+    version, uid = metadata.get("resourceVersion"), metadata.get("uid")
+    if uid and uid != old.uid:
+        raise errors.conflict(
+            call.resource.plural,
+            call.name,
+            f"Precondition failed: UID in precondition: {uid}, UID in object meta: {old.uid}",
+            group=call.resource.group,
+        )
+    if version and version not in ("0", str(old.revision)):
+        raise errors.conflict(call.resource.plural, call.name, group=call.resource.group)
+
+
+async def _replace_once(
+    parts: Parts,
+    call: Call,
+    new: Json,
+    old: Object,
+    options: rest.WriteOptions,
+    warnings: list[str],
+    prepare: Prepare,
+) -> Object | None:
+    """One attempt; None when somebody else wrote in between."""
+    seen = to_served(call.resource, old)
+    operation = Operation(
+        call.attributes, "UPDATE", new, seen, options.dry_run, warnings, _options(options)
+    )
+    await parts.admission.mutate(operation)
+    new = _object_of(operation)
+    apply_defaults(call.resource, new)
+    stored, before = to_stored(call.resource, new), old.data
+    stored["metadata"].pop("managedFields", None)
+    stored["metadata"].pop("selfLink", None)
+    prepare(strategy_of(call.stored), stored, before)
+    is_status = prepare is prepare_status
+    rules = validate_status_update if is_status else validate_update
+    _refuse_invalid(call, stored, rules(call.stored, stored, before))
+    with parts.services.reserve(call.stored, call.namespace, stored, before):
+        operation.object = _shown(call, stored)
+        await parts.admission.validate(operation)
+        stored["metadata"]["resourceVersion"] = str(old.revision)
+        if is_over(call, stored):
+            return await remove(parts, call, stored, old, options.dry_run)
+        if stored == before:
+            return old
+        return await put(parts, call, stored, old, options.dry_run)
+
+
+def is_over(call: Call, data: Json) -> bool:
+    """Whether nothing holds a deleted object any more."""
+    metadata = data["metadata"]
+    if "deletionTimestamp" not in metadata or metadata.get("finalizers"):
+        return False
+    if metadata.get("deletionGracePeriodSeconds"):
+        return False
+    if call.stored.key == "namespaces":
+        return not (data.get("spec") or {}).get("finalizers")
+    return True
+
+
+JSON_PATCH = "application/json-patch+json"
+MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_PATCH = "application/strategic-merge-patch+json"
+APPLY_PATCH = ("application/apply-patch+yaml", "application/apply-patch+cbor")
+PATCHES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH)
+
+
+async def patch(parts: Parts, call: Call) -> Response:
+    """PATCH of an object or its status."""
+    options = rest.write_options(call.request)
+    warnings: list[str] = []
+    obj = await replace(
+        parts,
+        call,
+        patcher(call, options),
+        options,
+        warnings,
+        prepare=prepare_of(call),
+        attempts=PATCH_ATTEMPTS_MAX,
+    )
+    return rest.with_warnings(render(call, to_served(call.resource, obj)), warnings)
+
+
+def patcher(call: Call, options: rest.WriteOptions) -> Make:
+    """What makes the new object of the present one, as the body says."""
+    apply = patch_function(call)
+
+    def make(old: Object) -> tuple[Json, list[str]]:
+        seen = to_served(call.resource, old)
+        new = apply(orjson.loads(seen.body))
+        if not isinstance(new, dict):
+            raise errors.bad_request("the patch leaves no object")
+        strip_nulls(new)
+        said = check(call.resource, new, options.field_validation)
+        check_address(call, new)
+        return new, said
+
+    return make
+
+
+def patch_function(call: Call) -> Callable[[Json], Any]:
+    """The body as a function over a document; raises 415 and 400."""
+    media = call.request.content_type.partition(";")[0].strip().lower()
+    if media in APPLY_PATCH:
+        raise errors.Error(
+            415,
+            "UnsupportedMediaType",
+            "server-side apply is not supported yet: use client-side apply, or one of "
+            + ", ".join(PATCHES),
+        )
+    if media not in PATCHES:
+        raise errors.unsupported_media_type(media, PATCHES)
+    try:
+        document = orjson.loads(call.request.body)
+    except orjson.JSONDecodeError as error:
+        raise errors.bad_request(f"error decoding patch: {error}") from None
+    if media == JSON_PATCH:
+        return lambda data: patches.json_patch(data, document)
+    if not isinstance(document, dict):
+        raise errors.bad_request("error decoding patch: the body is not an object")
+    if media == MERGE_PATCH:
+        return lambda data: patches.merge_patch(data, document)
+    model = scheme.model_of(call.resource)
+    return lambda data: strategic_patch(data, document, model)

@@ -1,0 +1,97 @@
+"""Keeps the kernel's table equal to a `Ruleset`: one transaction a change, none if nothing changed.
+
+Owns      the table `ip busk8s_<cluster>`: made, changed, checked, removed.
+Leaves    what is in it (rules.py).
+Invariant a transaction applies as a whole or not at all; after one that failed, or when somebody
+          else changed the table, the whole table is made anew in one transaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+
+from busk8s.log import Logger
+from busk8s.worker.proxy.rules import Ruleset, difference, replace
+
+log = Logger(__name__)
+DELETE_MISSING_OK = ("add table {table}", "delete table {table}")
+
+
+class NftFailed(Exception):
+    """nft refused; the message is its own."""
+
+
+def available() -> bool:
+    return shutil.which("nft") is not None
+
+
+def table_name(cluster: str) -> str:
+    """`cluster`: supervisor.cluster_name of the worker's directory, so several can share a host."""
+    return f"ip busk8s_{cluster}"
+
+
+class NftTable:
+    def __init__(self, cluster: str) -> None:
+        self.table = table_name(cluster)
+        self._applied: Ruleset | None = None
+        self._signature = ""
+
+    async def apply(self, new: Ruleset) -> int:
+        """How many commands it took."""
+        if self._applied is not None:
+            commands = difference(self.table, self._applied, new)
+            if not commands:
+                return 0
+            try:
+                await self._run(commands)
+            except NftFailed as failure:
+                log.warning("the table is not what we made; making it anew", why=failure)
+            else:
+                return await self._done(new, len(commands))
+        commands = replace(self.table, new)
+        await self._run(commands)
+        return await self._done(new, len(commands))
+
+    async def check(self) -> bool:
+        """Whether the table is still as we left it; if not, make it anew."""
+        if self._applied is None or await self._listing() == self._signature:
+            return True
+        log.warning("somebody changed our table; making it anew", table=self.table)
+        new, self._applied = self._applied, None
+        await self.apply(new)
+        return False
+
+    async def remove(self) -> None:
+        """Idempotent."""
+        await self._run([text.format(table=self.table) for text in DELETE_MISSING_OK])
+        self._applied = None
+
+    async def _done(self, new: Ruleset, commands: int) -> int:
+        self._applied = new
+        self._signature = ""
+        self._signature = await self._listing()
+        return commands
+
+    async def _listing(self) -> str:
+        """Chains and rules, without the contents of sets, which change by themselves."""
+        try:
+            return await nft("-t", "list", "table", *self.table.split())
+        except NftFailed:
+            return "gone"
+
+    async def _run(self, commands: list[str]) -> None:
+        await nft("-f", "-", stdin="\n".join(commands) + "\n")
+
+
+async def nft(*arguments: str, stdin: str = "") -> str:
+    child = await asyncio.create_subprocess_exec(
+        "nft", *arguments,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, err = await child.communicate(stdin.encode())
+    if child.returncode:
+        raise NftFailed(err.decode(errors="replace")[:2000].strip())
+    return out.decode(errors="replace")

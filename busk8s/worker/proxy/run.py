@@ -1,0 +1,181 @@
+"""kube-proxy: from the `net` view to rules in the kernel, or to listeners without root.
+
+Owns      the view's state on this node, and keeping the backend equal to it.
+Leaves    what the rules are (ports.py, rules.py), applying them (nftables.py, userspace.py), pods'
+          own network (worker/network).
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+
+from busk8s.api.object import Json, Object
+from busk8s.client.interface import Change, Client, Gone, Put, Reset
+from busk8s.clock import Clock
+from busk8s.log import Logger
+from busk8s.tasks import supervise
+from busk8s.worker.network import routes
+from busk8s.worker.network.bridge import bridge_filters, bridge_name, set_sysctl
+from busk8s.worker.network.ipam import Subnet
+from busk8s.worker.network.netlink import Netlink
+from busk8s.worker.proxy import nftables
+from busk8s.worker.proxy.ports import ServicePort, service_ports
+from busk8s.worker.proxy.rules import ruleset
+from busk8s.worker.proxy.userspace import UserspaceProxy
+
+CHECK_EVERY_S = 30.0
+log = Logger(__name__)
+
+
+class Backend(Protocol):
+    async def apply(
+        self, ports: Sequence[ServicePort], nodes: Sequence[Json], node_name: str
+    ) -> None: ...
+
+    async def check(self) -> None:
+        """Called now and then: mend what others changed."""
+        ...
+
+    async def close(self) -> None:
+        """Take everything away."""
+        ...
+
+
+class View:
+    """The objects of the `net` view, by kind and key."""
+
+    def __init__(self) -> None:
+        self._objects: dict[str, dict[str, Object]] = {}
+
+    def change(self, batch: Iterable[Change]) -> None:
+        for change in batch:
+            if isinstance(change, Reset):
+                self._objects = {}
+                for one in change.objects:
+                    self._put(one)
+            elif isinstance(change, Put):
+                self._put(change.object)
+            elif isinstance(change, Gone):
+                known = self._objects.get(change.object.resource.key, {})
+                known.pop(change.object.key, None)
+
+    def of(self, resource_key: str) -> list[Json]:
+        return [one.data for one in self._objects.get(resource_key, {}).values()]
+
+    def _put(self, one: Object) -> None:
+        self._objects.setdefault(one.resource.key, {})[one.key] = one
+
+
+async def run(client: Client, *, backend: Backend, clock: Clock, node_name: str) -> None:
+    """Until cancelled; then everything this made is taken away again."""
+    try:
+        await supervise(_follow(client, backend, node_name), _keep(backend, clock))
+    finally:
+        await backend.close()
+
+
+async def _follow(client: Client, backend: Backend, node_name: str) -> None:
+    view = View()
+    async for batch in client.watch_view("net"):
+        view.change(batch)
+        ports = service_ports(view.of("services"), view.of(SLICES), node_name)
+        await backend.apply(ports, view.of("nodes"), node_name)
+
+
+SLICES = "endpointslices.discovery.k8s.io"
+
+
+async def _keep(backend: Backend, clock: Clock) -> None:
+    while True:
+        await clock.sleep(CHECK_EVERY_S)
+        await backend.check()
+
+
+class KernelBackend:
+    """As root: nftables for services and pods' way out, routes to other nodes' pods.
+
+    `cluster` is supervisor.cluster_name of the worker's directory. `service_cidr` gets a route of
+    its own, without which a host that has no default route could not even try a cluster IP.
+    """
+
+    def __init__(self, cluster: str, service_cidr: str = "") -> None:
+        self._cluster = cluster
+        self._service_cidr = service_cidr
+        self._metric = 4096 + int(cluster[:4], 16) % 4096
+        self._table = nftables.NftTable(cluster)
+        self._routes = routes.Routes(self._metric)
+        self._said: Mapping[routes.Route, str] = {}
+        set_sysctl("net/ipv4/conf/all/route_localnet", "1")  # node ports on 127.0.0.1
+
+    async def apply(
+        self, ports: Sequence[ServicePort], nodes: Sequence[Json], node_name: str
+    ) -> None:
+        own = [node for node in nodes if node["metadata"]["name"] == node_name]
+        addresses = [routes.node_address(node) for node in own]
+        self._routes.apply(routes.plan(nodes, node_name, addresses))
+        self._route_services()
+        for route, text in self._routes.problems.items():
+            if route not in self._said:
+                log.error("a node's pods cannot be reached", why=text)
+        self._said = dict(self._routes.problems)
+        wanted = ruleset(
+            ports,
+            own_pods=[cidr for node in own if (cidr := routes.pod_cidr(node))],
+            all_pods=[cidr for node in nodes if (cidr := routes.pod_cidr(node))],
+            masquerade_all=not bridge_filters(),
+        )
+        await self._table.apply(wanted)
+
+    async def check(self) -> None:
+        await self._table.check()
+
+    async def close(self) -> None:
+        self._routes.close()
+        await self._table.remove()
+
+    def _route_services(self) -> None:
+        if not self._service_cidr:
+            return
+        netlink = Netlink()
+        try:
+            if index := netlink.index(bridge_name(self._cluster)):
+                subnet = Subnet(self._service_cidr)
+                netlink.add_route(
+                    subnet.address(0), subnet.prefix, index=index, metric=self._metric
+                )
+        finally:
+            netlink.close()
+
+
+class LoopbackBackend:
+    """Without root, or without nft: see userspace.py for what is served."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self._proxy = UserspaceProxy(rng)
+
+    async def apply(
+        self, ports: Sequence[ServicePort], nodes: Sequence[Json], node_name: str
+    ) -> None:
+        await self._proxy.apply(ports)
+
+    async def check(self) -> None:
+        return None
+
+    async def close(self) -> None:
+        await self._proxy.close()
+
+
+async def choose_backend(cluster: str, rng: random.Random, *, service_cidr: str = "") -> Backend:
+    """What this machine allows, found out by trying to make our table."""
+    if os.geteuid() == 0 and nftables.available():
+        table = nftables.NftTable(cluster)
+        try:
+            await table.apply(ruleset(()))
+        except nftables.NftFailed as failure:
+            log.warning("nftables cannot be used; services are served on loopback", why=failure)
+        else:
+            return KernelBackend(cluster, service_cidr)
+    return LoopbackBackend(rng)
