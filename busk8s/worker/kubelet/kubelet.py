@@ -16,19 +16,27 @@ from busk8s.clock import Clock
 from busk8s.ids import IdSource
 from busk8s.log import Logger
 from busk8s.tasks import Nursery, supervise
+from busk8s.worker.kubelet.admit import refusal
 from busk8s.worker.kubelet.downward import Facts
-from busk8s.worker.kubelet.events import ApiRecorder, Recorder
+from busk8s.worker.kubelet.events import ApiRecorder, Recorder, pod_reference
 from busk8s.worker.kubelet.launch import Dns
+from busk8s.worker.kubelet.machine import Machine, read_machine
+from busk8s.worker.kubelet.node import room
+from busk8s.worker.kubelet.node_reporter import NodeReporter
 from busk8s.worker.kubelet.parts import Parts
 from busk8s.worker.kubelet.pleg import Pleg
 from busk8s.worker.kubelet.pod_worker import PodWorker
-from busk8s.worker.kubelet.pods import Pod
+from busk8s.worker.kubelet.pods import ContainerSpec, Pod
+from busk8s.worker.kubelet.probes import Probes
 from busk8s.worker.kubelet.status import Host
 from busk8s.worker.kubelet.status_writer import StatusWriter
 from busk8s.worker.kubelet.view import View
+from busk8s.worker.kubelet.volumes import Volumes
 from busk8s.worker.runtime.base import Runtime
 
 StreamHandler = Callable[[Json, Callable[[bytes], Awaitable[None]]], Awaitable[None]]
+
+PODS_MAX = 110  # As upstream's maxPods.
 
 log = Logger("kubelet")
 
@@ -55,6 +63,8 @@ class Kubelet:
         recorder: Recorder | None = None,
         node_ips: Sequence[str] = ("127.0.0.1",),
         dns: Dns | None = None,
+        machine: Machine | None = None,
+        pods_max: int = PODS_MAX,
     ) -> None:
         self.node_name = node_name
         self._client = client
@@ -64,6 +74,8 @@ class Kubelet:
         self._own_recorder = ApiRecorder(client, clock, ids, node_name)
         self._workers: dict[str, PodWorker] = {}
         self._nursery = Nursery(on_error=self._worker_failed)
+        self._machine = machine or read_machine(root_dir)
+        self._room = room(self._machine, pods_max)
         view = View(node_name)
         self._parts = Parts(
             node_name=node_name,
@@ -77,9 +89,16 @@ class Kubelet:
             recorder=recorder or self._own_recorder,
             host=Host(tuple(node_ips), runtime.name),
             dns=dns or Dns(),
-            facts=Facts(node_name=node_name, host_ip=node_ips[0] if node_ips else ""),
+            facts=self._facts(node_ips[0] if node_ips else ""),
             admit=self._admit,
+            probes=Probes(runtime, clock, self._wake, self._probe_failed),
+            volumes=Volumes(root_dir, view.get, lambda: f"{int(clock.now())}.{ids.suffix(9)}"),
         )
+        self._reporter = NodeReporter(
+            node_name, client, runtime, clock, self._machine, root_dir,
+            ips=node_ips, pods_max=pods_max, send=link.set_node_status,
+            problem=lambda: self._parts.pleg.failure, on_subnet=self._subnet_known,
+        )  # fmt: skip
 
     async def run(self) -> None:
         """Runs until cancelled; containers go on without it."""
@@ -90,6 +109,8 @@ class Kubelet:
                     self._parts.pleg.run(),
                     self._parts.writer.run(),
                     self._own_recorder.run(),
+                    self._parts.probes.run(),
+                    self._reporter.run(),
                     self._follow(),
                 )
         finally:
@@ -102,6 +123,8 @@ class Kubelet:
     def _apply(self, batch: Sequence[Change]) -> None:
         view = self._parts.view
         delta = view.apply(batch)
+        if delta.node or delta.reset:
+            self._reporter.node_changed(view.get("nodes", "", self.node_name))
         for uid in delta.vanished:
             if uid in self._workers:
                 self._workers[uid].vanish()
@@ -124,6 +147,7 @@ class Kubelet:
     async def _keep(self, uid: str, worker: PodWorker) -> None:
         await worker.run()
         self._parts.writer.forget(uid)
+        self._parts.probes.forget(uid)
         self._workers.pop(uid, None)
 
     def _wake(self, uid: str) -> None:
@@ -143,4 +167,27 @@ class Kubelet:
         await self._keep(uid, worker)
 
     def _admit(self, pod: Pod) -> tuple[str, str] | None:
-        return None
+        held = [
+            worker.claim
+            for uid, worker in self._workers.items()
+            if uid != pod.uid and worker.admitted
+        ]
+        return refusal(self._workers[pod.uid].claim, held, self._room)
+
+    def _facts(self, ip: str) -> Facts:
+        return Facts(
+            node_name=self.node_name,
+            host_ip=ip,
+            cpu_millis=self._room.cpu_millis,
+            memory_bytes=self._room.memory_bytes,
+            storage_bytes=self._machine.storage_bytes,
+        )
+
+    def _probe_failed(self, pod: Pod, spec: ContainerSpec, kind: str, output: str) -> None:
+        about = pod_reference(pod, spec.name, init=spec.sidecar)
+        message = f"{kind.capitalize()} probe failed: {output}"
+        self._parts.recorder.record(about, "Warning", "Unhealthy", message)
+
+    def _subnet_known(self) -> None:
+        for worker in self._workers.values():
+            worker.retry("FailedCreatePodSandBox")

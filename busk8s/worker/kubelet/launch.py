@@ -107,9 +107,11 @@ def container_config(
     attempt: int,
     env: Mapping[str, str],
     mounts: Sequence[Mount],
+    *,
+    as_root: bool = False,
 ) -> ContainerConfig:
     raw = spec.raw
-    user, group = _identity(pod, spec)
+    user, group = _identity(pod, spec, as_root=as_root)
     return ContainerConfig(
         name=spec.name,
         image=spec.image,
@@ -135,14 +137,15 @@ def container_config(
     )
 
 
-def _identity(pod: Pod, spec: ContainerSpec) -> tuple[int | None, int | None]:
+def _identity(pod: Pod, spec: ContainerSpec, *, as_root: bool) -> tuple[int | None, int | None]:
     wide = pod.spec.get("securityContext") or {}
     own = spec.raw.get("securityContext") or {}
     user = own.get("runAsUser", wide.get("runAsUser"))
     group = own.get("runAsGroup", wide.get("runAsGroup"))
-    if own.get("runAsNonRoot", wide.get("runAsNonRoot")) and user == 0:
-        raise ConfigError(
-            "container's runAsUser breaks non-root policy "
-            f'(pod: "{pod.name}_{pod.namespace}({pod.uid})", container: {spec.name})'
-        )
+    if own.get("runAsNonRoot", wide.get("runAsNonRoot")):
+        where = f'(pod: "{pod.name}_{pod.namespace}({pod.uid})", container: {spec.name})'
+        if user == 0:
+            raise ConfigError(f"container's runAsUser breaks non-root policy {where}")
+        if user is None and as_root:
+            raise ConfigError(f"container has runAsNonRoot and image will run as root {where}")
     return user, group

@@ -13,9 +13,11 @@ from busk8s.worker.kubelet.events import Recorder
 from busk8s.worker.kubelet.launch import Dns
 from busk8s.worker.kubelet.pleg import Pleg
 from busk8s.worker.kubelet.pods import Pod
+from busk8s.worker.kubelet.probes import Probes
 from busk8s.worker.kubelet.status import Host
 from busk8s.worker.kubelet.status_writer import StatusWriter
 from busk8s.worker.kubelet.view import View
+from busk8s.worker.kubelet.volumes import Volumes
 from busk8s.worker.runtime.base import Runtime
 
 STARTS_AT_ONCE_MAX = 8  # More start no faster on a small machine, and starve the probes.
@@ -32,6 +34,8 @@ class Parts:
     pleg: Pleg
     writer: StatusWriter
     recorder: Recorder
+    probes: Probes
+    volumes: Volumes
     host: Host
     dns: Dns
     facts: Facts

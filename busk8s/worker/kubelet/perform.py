@@ -8,24 +8,37 @@ Invariant performing an action twice does no harm: the runtime's calls are idemp
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from busk8s.api.object import Json
 from busk8s.api.scheme import PODS
 from busk8s.errors import Error
 from busk8s.tasks import Nursery
 from busk8s.worker.kubelet import plan as plans
+from busk8s.worker.kubelet.admit import unsupported
 from busk8s.worker.kubelet.backoff import BackOff, after_restart
-from busk8s.worker.kubelet.downward import DownwardError
+from busk8s.worker.kubelet.downward import DownwardError, Facts
 from busk8s.worker.kubelet.env import EnvError, environment
 from busk8s.worker.kubelet.events import EventType, pod_reference
-from busk8s.worker.kubelet.launch import ConfigError, container_config, sandbox_config
+from busk8s.worker.kubelet.hooks import POST_START_MAX_S, run_hook
+from busk8s.worker.kubelet.launch import (
+    ConfigError,
+    container_config,
+    hostname,
+    log_directory,
+    sandbox_config,
+)
 from busk8s.worker.kubelet.parts import Parts
+from busk8s.worker.kubelet.payload import VolumeError
 from busk8s.worker.kubelet.pods import ContainerSpec, Pod
 from busk8s.worker.kubelet.relist import PodState
 from busk8s.worker.runtime.base import ContainerConfig, RuntimeFailure
 
 CONFIG_RETRY_S = 10.0
+HOOK_GRACE_MIN_S = 2.0
 KEPT_ATTEMPTS = 2  # The running one and the one before it, for `kubectl logs --previous`.
 
 
@@ -78,6 +91,8 @@ class Performer:
             case plans.RemoveSandbox(sandbox_id):
                 await runtime.remove_sandbox(sandbox_id)
             case plans.RemoveFiles():
+                self._parts.volumes.remove(pod)
+                shutil.rmtree(log_directory(self._parts.root, pod), ignore_errors=True)
                 self._progress.removed = True
             case plans.DeletePod():
                 await self._delete(pod)
@@ -85,6 +100,9 @@ class Performer:
 
     async def _run_sandbox(self, pod: Pod, attempt: int) -> bool:
         parts = self._parts
+        parts.volumes.prepare(
+            pod, parts.facts
+        )  # A volume that cannot be had comes before all else.
         config = sandbox_config(pod, attempt, parts.root, parts.dns)
         try:
             async with parts.starts:
@@ -107,9 +125,11 @@ class Performer:
             entry = progress.backoff.get(spec.name)
             now = self._parts.clock.now()
             progress.backoff[spec.name] = after_restart(entry, action.ended_at, now)
+        # Again, now that the address is known: a downwardAPI volume may show it.
+        self._parts.volumes.prepare(pod, self._facts())
         try:
             config = self._configure(pod, spec, action.attempt)
-        except (EnvError, DownwardError, ConfigError) as error:
+        except (EnvError, DownwardError, ConfigError, VolumeError) as error:
             retry_at = self._parts.clock.now() + CONFIG_RETRY_S
             failure = plans.Failure("CreateContainerConfigError", str(error), retry_at)
             progress.failures[spec.name] = failure
@@ -118,13 +138,20 @@ class Performer:
         await self._create_and_start(pod, spec, config)
         await self._forget_old(state, spec.name)
 
+    def _facts(self) -> Facts:
+        host = self._parts.host
+        return replace(self._parts.facts, pod_ip=self._ip or (host.ips[0] if host.ips else ""))
+
     def _configure(self, pod: Pod, spec: ContainerSpec, attempt: int) -> ContainerConfig:
-        parts = self._parts
-        ip = self._ip or (parts.host.ips[0] if parts.host.ips else "")
-        facts = replace(parts.facts, pod_ip=ip)
+        if refused := unsupported(pod):
+            raise ConfigError(f"not supported by this node: {', '.join(refused)}")
+        parts, facts = self._parts, self._facts()
         services = parts.view.all("services")
         env = environment(pod, spec.raw, facts, parts.view.get, services)
-        return container_config(pod, spec, attempt, env, ())
+        mounts = parts.volumes.mounts(pod, spec, env)
+        if hosts := parts.volumes.hosts_file(pod, facts.pod_ip, hostname(pod)):
+            mounts.append(hosts)
+        return container_config(pod, spec, attempt, env, mounts, as_root=os.geteuid() == 0)
 
     async def _create_and_start(
         self, pod: Pod, spec: ContainerSpec, config: ContainerConfig
@@ -141,6 +168,32 @@ class Performer:
             return
         self._progress.failures.pop(spec.name, None)
         self._event(pod, "Normal", "Started", f"Started container {spec.name}", spec)
+        if spec.post_start:
+            self._progress.hooking[container_id] = None
+            job = self._post_start(pod, spec, spec.post_start, container_id)
+            self._nursery.spawn(job, name=f"postStart {pod.key} {spec.name}")
+
+    async def _post_start(
+        self, pod: Pod, spec: ContainerSpec, handler: Json, container_id: str
+    ) -> None:
+        try:
+            problem = await self._hook(handler, spec, container_id, POST_START_MAX_S)
+            if problem:
+                self._event(pod, "Warning", "FailedPostStartHook", "PostStartHook failed", spec)
+                message = "FailedPostStartHook"
+                self._kill(pod, plans.KillContainer(container_id, spec.name, pod.grace_s, message))
+        finally:
+            self._progress.hooking.pop(container_id, None)
+            self._wake()
+
+    async def _hook(
+        self, handler: Json, spec: ContainerSpec, container_id: str, limit_s: float
+    ) -> str:
+        parts = self._parts
+        ip = self._facts().pod_ip
+        return await run_hook(
+            handler, spec, container_id, ip, parts.runtime, parts.clock, limit_s=limit_s
+        )
 
     async def _forget_old(self, state: PodState, name: str) -> None:
         """`state` is from before the start: one of those is the previous run, the rest goes."""
@@ -156,14 +209,31 @@ class Performer:
 
     def _kill(self, pod: Pod, action: plans.KillContainer) -> None:
         """In the background: a long grace period must not keep the pod from hearing more."""
+        again = action.container_id in self._progress.stopping
         self._progress.stopping[action.container_id] = self._parts.clock.now() + action.grace_s
         spec = pod.container(action.name)
         self._event(pod, "Normal", "Killing", action.message, spec)
-        self._nursery.spawn(self._stop(pod, action), name=f"kill {pod.key} {action.name}")
+        self._nursery.spawn(
+            self._stop(pod, action, again=again), name=f"kill {pod.key} {action.name}"
+        )
 
-    async def _stop(self, pod: Pod, action: plans.KillContainer) -> None:
+    async def _pre_stop(
+        self, pod: Pod, spec: ContainerSpec, handler: Json, action: plans.KillContainer
+    ) -> None:
+        problem = await self._hook(handler, spec, action.container_id, action.grace_s)
+        if problem:
+            self._event(pod, "Warning", "FailedPreStopHook", "PreStopHook failed", spec)
+
+    async def _stop(self, pod: Pod, action: plans.KillContainer, *, again: bool) -> None:
+        began = self._parts.clock.monotonic()
+        spec = pod.container(action.name)
         try:
-            await self._parts.runtime.stop_container(action.container_id, action.grace_s)
+            if spec is not None and spec.pre_stop and action.grace_s > 0 and not again:
+                await self._pre_stop(pod, spec, spec.pre_stop, action)
+            spent = self._parts.clock.monotonic() - began
+            # As upstream: after a long hook there is still a moment between SIGTERM and SIGKILL.
+            grace_s = max(min(action.grace_s, HOOK_GRACE_MIN_S), action.grace_s - spent)
+            await self._parts.runtime.stop_container(action.container_id, grace_s)
         except RuntimeFailure as failure:
             self._event(pod, "Warning", "FailedKillPod", f"error killing pod: {failure.message}")
             await self._parts.clock.sleep(1.0)

@@ -8,19 +8,23 @@ Invariant an error here is retried here; other pods never notice.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from busk8s.api.object import Json
 from busk8s.errors import Error
 from busk8s.log import Logger
 from busk8s.tasks import Nursery
+from busk8s.worker.kubelet.admit import claim, not_enforced
 from busk8s.worker.kubelet.conditions import OURS
 from busk8s.worker.kubelet.events import pod_reference
 from busk8s.worker.kubelet.parts import Parts
+from busk8s.worker.kubelet.payload import VolumeError, omitted_tokens
 from busk8s.worker.kubelet.perform import Performer, Progress
 from busk8s.worker.kubelet.plan import Plan, Situation, Verdict, plan
 from busk8s.worker.kubelet.pods import Pod, parse_time
+from busk8s.worker.kubelet.references import references
 from busk8s.worker.kubelet.relist import PodState
-from busk8s.worker.kubelet.status import pod_status
+from busk8s.worker.kubelet.status import pod_ip, pod_status
 from busk8s.worker.runtime.base import RuntimeFailure
 
 RETRY_MIN_S = 1.0
@@ -37,6 +41,7 @@ class PodWorker:
         self._progress = Progress()
         self._verdict: Verdict | None = None
         self._admitted = False
+        self.claim = claim(pod)
         self._vanished = False
         self._started_at = parse_time(pod.status.get("startTime"))
         self._acted_at = float("-inf")
@@ -44,6 +49,8 @@ class PodWorker:
         self._timer: asyncio.TimerHandle | None = None
         self._retry_s = RETRY_MIN_S
         self._backing_off: dict[str, str] = {}
+        self._refresh = False
+        self._sources = self._sources_now()
         self._wake.set()
 
     @property
@@ -51,20 +58,39 @@ class PodWorker:
         return self._pod
 
     @property
-    def rejected(self) -> bool:
-        return self._verdict is not None
+    def admitted(self) -> bool:
+        """It holds its share of the node: let in, and not ended."""
+        ended = self._verdict is not None or self._pod.finished
+        return self._admitted and not ended
 
     def wake(self) -> None:
         self._wake.set()
 
     def update(self, pod: Pod) -> None:
-        self._pod = pod
-        self._progress.failures = {
-            name: failure
-            for name, failure in self._progress.failures.items()
-            if failure.reason != "CreateContainerConfigError"
-        }
+        """A new version of the pod, or of something it refers to."""
+        old, self._pod = self._pod, pod
+        sources = self._sources_now()
+        if sources != self._sources:
+            self._sources = sources
+            self._refresh = True
+            self.retry("CreateContainerConfigError")
+        elif old.raw is pod.raw or not _only_status_changed(old, pod):
+            self.wake()
+
+    def retry(self, reason: str) -> None:
+        """What caused failures of this kind is different now: do not wait any longer."""
+        failures = self._progress.failures
+        for name in [name for name, failure in failures.items() if failure.reason == reason]:
+            del failures[name]
         self.wake()
+
+    def _sources_now(self) -> tuple[object, ...]:
+        """Changes when a volume or an environment may have to."""
+        get = self._parts.view.get
+        found = [get(*reference) for reference in sorted(references(self._pod))]
+        metadata = self._pod.metadata
+        revisions = [obj.revision if obj is not None else 0 for obj in found]
+        return (*revisions, metadata.get("labels"), metadata.get("annotations"))
 
     def vanish(self) -> None:
         """The API has no such pod any more: stop it, and leave no trace."""
@@ -90,10 +116,13 @@ class PodWorker:
                 if not await self._step(performer, state):
                     self._retry_s = RETRY_MIN_S
                     return self._vanished and not state.sandboxes
-        except (Error, RuntimeFailure, OSError) as error:
+        except (Error, RuntimeFailure, OSError, VolumeError) as error:
             log.warning("pod not synced, will retry", pod=self._pod.key, error=error)
             about = pod_reference(self._pod)
-            self._parts.recorder.record(about, "Warning", "FailedSync", f"Error: {error}")
+            if isinstance(error, VolumeError):
+                self._parts.recorder.record(about, "Warning", "FailedMount", str(error))
+            else:
+                self._parts.recorder.record(about, "Warning", "FailedSync", f"Error: {error}")
             self._acted_at = self._parts.clock.monotonic()
             self._set_timer(self._retry_s)
             self._retry_s = min(self._retry_s * 2, RETRY_MAX_S)
@@ -103,7 +132,9 @@ class PodWorker:
         """One plan; True when something was done and another look is due."""
         now = self._parts.clock.now()
         self._admit(now, state)
+        self._refresh_volumes(state)
         seen = self._situation(state)
+        self._parts.probes.watch(self._pod, state, pod_ip(seen, self._parts.host))
         step = plan(now, seen)
         if step.verdict is not None:
             self._verdict = step.verdict
@@ -126,10 +157,35 @@ class PodWorker:
         self._started_at = self._started_at or now
         if state.sandboxes or self._pod.finished or self._pod.deleting:
             return  # It was admitted by an earlier kubelet, or will never run.
+        self._say_what_is_left_out()
         refusal = self._parts.admit(self._pod)
         if refusal is not None:
             self._verdict = Verdict(*refusal)
             self._parts.recorder.record(pod_reference(self._pod), "Warning", refusal[0], refusal[1])
+
+    def _say_what_is_left_out(self) -> None:
+        pod, record = self._pod, self._parts.recorder.record
+        volumes = pod.spec.get("volumes") or ()
+        if any(omitted_tokens(volume) for volume in volumes):
+            text = "projected serviceAccountToken is not supported yet and was left out"
+            record(pod_reference(pod), "Warning", "TokenOmitted", text)
+        if self._parts.runtime.name == "process" and (fields := not_enforced(pod)):
+            text = f"the process runtime does not enforce: {', '.join(fields)}"
+            record(pod_reference(pod), "Warning", "NotEnforced", text)
+
+    def _refresh_volumes(self, state: PodState) -> None:
+        """Files of running containers follow their sources; a new start prepares them anyway."""
+        sandbox = state.ready_sandbox
+        if not self._refresh or sandbox is None or self._pod.deleting or self._vanished:
+            return
+        self._refresh = False
+        host = self._parts.host
+        ip = sandbox.ip or (host.ips[0] if host.ips else "")
+        try:
+            self._parts.volumes.prepare(self._pod, replace(self._parts.facts, pod_ip=ip))
+        except VolumeError as error:
+            about = pod_reference(self._pod)
+            self._parts.recorder.record(about, "Warning", "FailedMount", str(error))
 
     def _situation(self, state: PodState) -> Situation:
         progress = self._progress
@@ -142,6 +198,7 @@ class PodWorker:
         return Situation(
             pod=pod,
             state=state,
+            health=self._parts.probes.health(pod.uid),
             backoff=progress.backoff,
             failures=progress.failures,
             stopping=progress.stopping,
@@ -203,3 +260,18 @@ class PodWorker:
     def _child_failed(self, name: str, error: BaseException) -> None:
         log.error("task of a pod failed", task=name, error=error)
         self.wake()
+
+
+def _only_status_changed(old: Pod, new: Pod) -> bool:
+    """Our own write come back: nothing to do. Conditions of others may open a readiness gate."""
+    return (
+        old.spec == new.spec
+        and old.deleting == new.deleting
+        and old.grace_s == new.grace_s
+        and old.finished == new.finished
+        and _theirs(old) == _theirs(new)
+    )
+
+
+def _theirs(pod: Pod) -> list[Json]:
+    return [c for c in pod.status.get("conditions") or () if c.get("type") not in OURS]

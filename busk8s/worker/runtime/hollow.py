@@ -74,6 +74,10 @@ class HollowRuntime:
             timer.cancel()
         self._timers.clear()
 
+    async def set_pod_cidr(self, pod_cidr: str) -> None:
+        """Addresses are pretended too: the first three numbers of the subnet, and a count."""
+        self.subnet = pod_cidr.rpartition(".")[0] or self.subnet
+
     def stages(self, image: str) -> Stages:
         return self.table.get(image, self.default)
 
