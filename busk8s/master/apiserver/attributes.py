@@ -22,8 +22,9 @@ OperationKind = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
 class Attributes:
     """One request in the words of authorisation.
 
-    `verb` is the API verb (get, list, watch, create, update, patch, delete, deletecollection,
-    connect), or the lower-case HTTP method where `resource` is None (a path outside the API).
+    `verb` is the API verb (get, list, watch, create, update, patch, delete, deletecollection; for
+    exec and its like the one of the method, as RBAC has it), or the lower-case HTTP method where
+    `resource` is None (a path outside the API).
     `name` is empty for collections; `namespace` for cluster-scoped resources and all namespaces.
     `field_selector` is the text of the list's selector: the Node authoriser reads it.
     """

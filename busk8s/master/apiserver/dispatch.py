@@ -1,6 +1,6 @@
-"""Which function answers a call: by subresource and verb.
+"""Which function answers a call: by resource, subresource and verb.
 
-Owns      the table; what no entry serves is refused by name.
+Owns      the tables; what no entry serves is refused by name.
 Leaves    the functions themselves.
 """
 
@@ -12,6 +12,14 @@ from busk8s import errors
 from busk8s.api.request import Response
 from busk8s.master.apiserver import delete, read, watching, write
 from busk8s.master.apiserver.parts import Call, Parts
+from busk8s.master.apiserver.subresources import (
+    binding,
+    eviction,
+    log,
+    partial_writes,
+    reviews,
+    scale,
+)
 
 Action = Callable[[Parts, Call], Awaitable[Response]]
 
@@ -26,11 +34,50 @@ _ON_OBJECTS: Mapping[str, Action] = {
     "deletecollection": delete.delete_collection,
 }
 
+_ON_PARTS: Mapping[tuple[str, str], Action] = {
+    ("status", "get"): read.get,
+    ("status", "update"): write.update,
+    ("status", "patch"): write.patch,
+    ("scale", "get"): scale.get,
+    ("scale", "update"): scale.update,
+    ("scale", "patch"): scale.patch,
+    ("binding", "create"): binding.create,
+    ("eviction", "create"): eviction.create,
+    ("log", "get"): log.get,
+    ("token", "create"): reviews.token_request,
+    ("finalize", "update"): partial_writes.finalize,
+    ("approval", "get"): read.get,
+    ("approval", "update"): partial_writes.approve,
+    ("approval", "patch"): partial_writes.approve_patch,
+}
+
+# Created, answered, never stored.
+_QUESTIONS: Mapping[str, Action] = {
+    "bindings": binding.create,
+    "tokenreviews.authentication.k8s.io": reviews.token_review,
+    "selfsubjectreviews.authentication.k8s.io": reviews.self_subject,
+    "subjectaccessreviews.authorization.k8s.io": reviews.access,
+    "localsubjectaccessreviews.authorization.k8s.io": reviews.access,
+    "selfsubjectaccessreviews.authorization.k8s.io": reviews.self_access,
+    "selfsubjectrulesreviews.authorization.k8s.io": reviews.self_rules,
+}
+
+# Differs from Kubernetes: these subresources are refused by name.
+UNSUPPORTED = ("attach", "exec", "portforward", "proxy", "ephemeralcontainers", "resize")
+
 
 def action_for(call: Call) -> Action:
-    """The function that answers `call`; raises 405."""
-    verb = call.attributes.verb
-    action = _ON_OBJECTS.get(verb)
-    if action is None or verb not in call.resource.verbs:
+    """The function that answers `call`; raises 405 and 501."""
+    verb, part = call.attributes.verb, call.attributes.subresource
+    if part in UNSUPPORTED:
+        what = f"{call.resource.plural}/{part}"
+        raise errors.Error(501, "NotImplemented", f"{what} is not supported yet")
+    if part:
+        action = _ON_PARTS.get((part, verb))
+    elif verb not in call.resource.verbs:
+        action = None
+    else:
+        action = _QUESTIONS.get(call.resource.key) or _ON_OBJECTS.get(verb)
+    if action is None:
         raise errors.method_not_allowed(call.request.method, call.resource.plural)
     return action

@@ -22,7 +22,6 @@ _NAMESPACE_SUBRESOURCES = frozenset({"status", "finalize"})
 _OF_ONE = {"GET": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _OF_MANY = {"GET": "list", "POST": "create", "DELETE": "deletecollection"}
 _OF_PART = {**_OF_ONE, "POST": "create"}
-_CONNECT = frozenset({"exec", "attach", "portforward", "proxy"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +85,7 @@ def _below(group: str, version: str, parts: list[str]) -> Route:
     if name and resource.namespaced and not scoped:
         raise errors.path_not_found()
     subresource = parts[2] if len(parts) > 2 else ""
-    if subresource and subresource not in resource.subresources and subresource not in _CONNECT:
+    if subresource and subresource not in resource.subresources:
         raise errors.path_not_found()
     if len(parts) > 3 and subresource != "proxy":
         raise errors.path_not_found()
@@ -97,8 +96,6 @@ def verb_of(request: Request, route: Route) -> str:
     """The API verb `request` asks for on `route`; raises 405."""
     table: Mapping[str, str]
     if route.subresource:
-        if route.subresource in _CONNECT:
-            return "connect"
         table = _OF_PART
     elif route.name:
         table = _OF_ONE

@@ -14,7 +14,7 @@ from busk8s.api.request import Request, Response
 from busk8s.clock import Clock
 from busk8s.ids import IdSource
 from busk8s.log import Logger
-from busk8s.master.apiserver import rest
+from busk8s.master.apiserver import discovery, rest
 from busk8s.master.apiserver.allocators import (
     NETWORK_DEFAULT,
     NODE_PORTS_DEFAULT,
@@ -46,7 +46,10 @@ log = Logger("busk8s.apiserver")
 
 
 class ApiServer:
-    """`handlers`: paths outside the resource API; a key that ends in `/` serves all below it."""
+    """`handlers`: paths outside the resource API, added to discovery's.
+
+    A key that ends in `/` serves all below it.
+    """
 
     def __init__(
         self,
@@ -75,7 +78,7 @@ class ApiServer:
             services=ServiceAllocators(service_network, node_ports),
             lists=ListCache(),
         )
-        self._handlers = dict(handlers or {})
+        self._handlers: dict[str, Handler] = {**discovery.handlers(), **(handlers or {})}
         self._routes = Routes()
 
     def open(self) -> None:
@@ -143,7 +146,7 @@ class ApiServer:
 
     async def _outside(self, request: Request) -> Response:
         """A path outside the resource API: the wiring's table."""
-        handler = self._handlers.get(request.path)
+        handler = self._handlers.get(request.path) or self._handlers.get(request.path.rstrip("/"))
         if handler is None:
             handler = self._below(request.path)
         attributes = Attributes(request.user, request.method.lower(), path=request.path)

@@ -127,13 +127,17 @@ class _Watch:
     async def _live(self, watcher: Watcher, limit_s: float) -> AsyncIterator[bytes]:
         """What happens from now on, and bookmarks while nothing does and at the end."""
         clock = self._parts.clock
-        end = clock.monotonic() + limit_s
-        while (left := end - clock.monotonic()) > 0:
-            events = await watcher.next(min(left, BOOKMARK_EVERY_S))
+        now = clock.monotonic()
+        end, due = now + limit_s, now + BOOKMARK_EVERY_S
+        while (now := clock.monotonic()) < end:
+            events = await watcher.next(max(min(end, due) - now, 0.0))
             for chunk in _packed([self._line(event) for event in events]):
                 yield chunk
-            if not events and self._bookmarks:
-                yield self._bookmark(self._parts.cache.revision)
+            if self._bookmarks and (not events or clock.monotonic() >= due):
+                # With events at hand more may have come since: the last of them is sure.
+                yield self._bookmark(events[-1].revision if events else self._parts.cache.revision)
+            if not events or clock.monotonic() >= due:
+                due = clock.monotonic() + BOOKMARK_EVERY_S
 
     def _first(self, obj: Object) -> bytes:
         seen = to_served(self._call.resource, obj)

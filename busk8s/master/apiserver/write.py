@@ -22,6 +22,7 @@ from busk8s.api.defaults import apply_defaults
 from busk8s.api.meta import format_time, generated_name
 from busk8s.api.object import Json, Object
 from busk8s.api.request import Response
+from busk8s.api.scheme import Resource
 from busk8s.api.strategic import strategic_patch
 from busk8s.api.validation import validate_create, validate_status_update, validate_update
 from busk8s.master.apiserver import rest
@@ -327,7 +328,7 @@ async def patch(parts: Parts, call: Call) -> Response:
 
 def patcher(call: Call, options: rest.WriteOptions) -> Make:
     """What makes the new object of the present one, as the body says."""
-    apply = patch_function(call)
+    apply = patch_function(call, call.resource)
 
     def make(old: Object) -> tuple[Json, list[str]]:
         seen = to_served(call.resource, old)
@@ -342,8 +343,8 @@ def patcher(call: Call, options: rest.WriteOptions) -> Make:
     return make
 
 
-def patch_function(call: Call) -> Callable[[Json], Any]:
-    """The body as a function over a document; raises 415 and 400."""
+def patch_function(call: Call, resource: Resource) -> Callable[[Json], Any]:
+    """The body as a function over a document of `resource`; raises 415 and 400."""
     media = call.request.content_type.partition(";")[0].strip().lower()
     if media in APPLY_PATCH:
         raise errors.Error(
@@ -364,5 +365,5 @@ def patch_function(call: Call) -> Callable[[Json], Any]:
         raise errors.bad_request("error decoding patch: the body is not an object")
     if media == MERGE_PATCH:
         return lambda data: patches.merge_patch(data, document)
-    model = scheme.model_of(call.resource)
+    model = scheme.model_of(resource)
     return lambda data: strategic_patch(data, document, model)

@@ -1,0 +1,122 @@
+"""The `scale` of a workload: autoscaling/v1 Scale over spec.replicas.
+
+Owns      the two-way view between a workload and its Scale.
+Leaves    the write itself (write.replace).
+"""
+
+from __future__ import annotations
+
+import orjson
+
+from busk8s import errors
+from busk8s.api.decode import check, decode
+from busk8s.api.object import Json, Object
+from busk8s.api.request import Response
+from busk8s.api.scheme import Resource
+from busk8s.api.selectors import from_label_selector
+from busk8s.master.apiserver import rest
+from busk8s.master.apiserver.parts import Call, Parts
+from busk8s.master.apiserver.read import find
+from busk8s.master.apiserver.strategies.base import prepare_update
+from busk8s.master.apiserver.write import (
+    PATCH_ATTEMPTS_MAX,
+    UPDATE_ATTEMPTS_MAX,
+    check_address,
+    patch_function,
+    replace,
+)
+
+SCALE = Resource("autoscaling", "v1", "scales", "Scale", namespaced=True)
+_META = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+
+
+def scale_of(obj: Object) -> Json:
+    """The Scale that shows `obj`."""
+    spec, status = obj.data.get("spec") or {}, obj.data.get("status") or {}
+    shown: Json = {"replicas": status.get("replicas", 0)}
+    if selector := _selector_text(spec.get("selector")):
+        shown["selector"] = selector
+    metadata = {**obj.metadata, "resourceVersion": str(obj.revision)}
+    return {
+        "kind": SCALE.kind,
+        "apiVersion": SCALE.api_version,
+        "metadata": {key: metadata[key] for key in _META if key in metadata},
+        "spec": {"replicas": spec["replicas"]} if spec.get("replicas") else {},
+        "status": shown,
+    }
+
+
+def _selector_text(selector: Json | None) -> str:
+    if not selector:
+        return ""
+    structured = "matchLabels" in selector or "matchExpressions" in selector
+    return str(from_label_selector(selector if structured else {"matchLabels": selector}))
+
+
+async def get(parts: Parts, call: Call) -> Response:
+    return rest.answer(scale_of(find(parts, call)))
+
+
+async def update(parts: Parts, call: Call) -> Response:
+    options = rest.write_options(call.request)
+    scale, warnings = decode(
+        SCALE, call.request.body, call.request.content_type, options.field_validation
+    )
+    check_address(call, scale)
+
+    def make(old: Object) -> tuple[Json, list[str]]:
+        return _scaled(old, scale), []
+
+    obj = await replace(
+        parts,
+        call,
+        make,
+        options,
+        warnings,
+        prepare=prepare_update,
+        attempts=UPDATE_ATTEMPTS_MAX,
+    )
+    return rest.with_warnings(rest.answer(scale_of(obj)), warnings)
+
+
+async def patch(parts: Parts, call: Call) -> Response:
+    options = rest.write_options(call.request)
+    apply = patch_function(call, SCALE)
+
+    def make(old: Object) -> tuple[Json, list[str]]:
+        scale = apply(scale_of(old))
+        if not isinstance(scale, dict):
+            raise errors.bad_request("the patch leaves no object")
+        said = check(SCALE, scale, options.field_validation)
+        check_address(call, scale)
+        return _scaled(old, scale), said
+
+    warnings: list[str] = []
+    obj = await replace(
+        parts,
+        call,
+        make,
+        options,
+        warnings,
+        prepare=prepare_update,
+        attempts=PATCH_ATTEMPTS_MAX,
+    )
+    return rest.with_warnings(rest.answer(scale_of(obj)), warnings)
+
+
+def _scaled(old: Object, scale: Json) -> Json:
+    """`old` with the replicas, and the version and uid preconditions, that `scale` names."""
+    replicas = (scale.get("spec") or {}).get("replicas", 0)
+    if replicas < 0:
+        cause = errors.Cause(
+            "FieldValueInvalid",
+            f"Invalid value: {replicas}: must be greater than or equal to 0",
+            "spec.replicas",
+        )
+        raise errors.invalid(SCALE.kind, old.name, [cause], group=SCALE.group)
+    new: Json = orjson.loads(old.body)
+    new.setdefault("spec", {})["replicas"] = replicas
+    for key in ("resourceVersion", "uid"):
+        if given := scale["metadata"].get(key):
+            new["metadata"][key] = given
+    return new
