@@ -17,9 +17,12 @@ from typing import TYPE_CHECKING
 from busk8s.worker.runtime import linux
 
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Literal
 
     Json = dict[str, Any]
+    # What is made below a path stays in the container ("private"), only what is made directly in
+    # it does ("flat"), or nothing does ("host").
+    Record = Literal["private", "flat", "host"]
 
 # Holds only mount points and the private writes of overlaid directories.
 SCRATCH_OPTIONS = "size=64m,mode=755"
@@ -36,7 +39,7 @@ class PrivateRoot:
         self._scratch_path = scratch
         self._scratch = -1
         self._shadows = 0
-        self._ours: list[str] = []  # paths under which we may make mount points
+        self._records: dict[str, Record] = {}
 
     def bind_all(self, mounts: list[Json]) -> None:
         ordered = sorted(mounts, key=lambda mount: str(mount["container_path"]).count("/"))
@@ -60,18 +63,28 @@ class PrivateRoot:
         linux.bind(f"/proc/self/fd/{source}", target)
         if read_only:
             linux.mount("", target, "", linux.MS_REMOUNT | linux.MS_BIND | linux.MS_RDONLY)
-        self._ours.append(target)
+        self._records[target] = "private"  # as runc: a nested mount point is made in the volume
 
     def _make_point(self, target: str, directory: bool) -> None:
         ancestor = _ancestor(target)
-        if not any(ancestor == path or ancestor.startswith(path + "/") for path in self._ours):
+        if not self._may_make_in(ancestor):
             self._shadow(ancestor)
+        below = target[len(ancestor.rstrip("/")) + 1 :]
+        self._records[f"{ancestor.rstrip('/')}/{below.partition('/')[0]}"] = "private"
         try:
             os.makedirs(target if directory else os.path.dirname(target), exist_ok=True)
             if not directory:
                 os.close(os.open(target, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644))
         except OSError as error:
             raise Refused(f"cannot make the mount point {target}: {error}") from error
+
+    def _may_make_in(self, path: str) -> bool:
+        """Whether something made in `path` stays in this container; the nearest record decides."""
+        nearest = path
+        while nearest not in self._records and nearest != "/":
+            nearest = os.path.dirname(nearest)
+        record = self._records.get(nearest, "host")
+        return record == "private" or (record == "flat" and nearest == path)
 
     def _open_scratch(self) -> None:
         if self._scratch < 0:
@@ -89,17 +102,19 @@ class PrivateRoot:
         os.mkdir(upper, 0o755)
         os.mkdir(work)
         options = f"lowerdir=/proc/self/fd/{lower},upperdir={upper},workdir={work}"
+        self._records[path] = "private"
         try:
             linux.mount("overlay", path, "overlay", 0, options)
         except OSError:  # no overlayfs here, or not over this file system
             _show_entries(path, upper)
             linux.bind(upper, path)
+            self._records[path] = "flat"
         os.close(lower)
         for fd, point in below:
             if os.path.exists(point):
                 linux.bind(f"/proc/self/fd/{fd}", point)
+            self._records.setdefault(point, "host")
             os.close(fd)
-        self._ours.append(path)
 
     def _shadow_root(self) -> None:
         """A tmpfs as `/` in which every entry is the host's. Writes below them go to the host."""
@@ -110,7 +125,7 @@ class PrivateRoot:
         linux.pivot_root(".", ".")  # stacks the old root on the new one ...
         linux.umount(".")  # ... and takes it off
         os.chdir("/")
-        self._ours.append("")
+        self._records["/"] = "flat"
         # The root is itself private now: further scratch space goes beside its entries.
         self._scratch_path = "/.busk8s"
         os.mkdir(self._scratch_path, 0o700)

@@ -60,6 +60,7 @@ class ProcessRuntime:
         self._count = 0
         self._opening = asyncio.Lock()
         self._listeners: list[asyncio.Queue[RuntimeEvent]] = []
+        self._pod_cidr = ""
         self.features: Json = {}
 
     # -- life ---------------------------------------------------------------------------------
@@ -75,6 +76,8 @@ class ProcessRuntime:
         self.features = {key: snapshot[key] for key in ("features", "cgroups", "pid")}
         for event in self._mirror.reset(snapshot):
             self._tell(event)
+        if self._pod_cidr:  # a new supervisor does not know it
+            await self._send("set_pod_cidr", {"pod_cidr": self._pod_cidr})
 
     async def close(self) -> None:
         await self._nursery.close()
@@ -154,6 +157,7 @@ class ProcessRuntime:
     async def set_pod_cidr(self, pod_cidr: str) -> None:
         """The node's pod subnet is known (CRI UpdateRuntimeConfig). Idempotent."""
         await self._call("set_pod_cidr", {"pod_cidr": pod_cidr})
+        self._pod_cidr = pod_cidr
 
     # -- the socket ---------------------------------------------------------------------------
 
