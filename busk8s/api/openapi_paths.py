@@ -212,7 +212,10 @@ def _v2_operation(operation: _Operation) -> Json:
 
 
 def _v3_operation(operation: _Operation) -> Json:
-    out = {**_shared(operation), "parameters": [_v3_query(name) for name in _query(operation)]}
+    out: Json = {
+        **_shared(operation),
+        "parameters": [_v3_query(name) for name in _query(operation)],
+    }
     if operation.takes:
         media = _PATCH_TYPES if operation.verb == "patch" else ("*/*",)
         schema = {"schema": _reference(operation.takes)}
@@ -221,9 +224,9 @@ def _v3_operation(operation: _Operation) -> Json:
     for code, words in _codes(operation).items():
         responses[code] = {"description": words}
         if code != "401":
-            schema = _reference(operation.gives) if operation.gives else {"type": "string"}
+            given = _reference(operation.gives) if operation.gives else {"type": "string"}
             media_type = "application/json" if operation.gives else "*/*"
-            responses[code]["content"] = {media_type: {"schema": schema}}
+            responses[code]["content"] = {media_type: {"schema": given}}
     return {**out, "responses": responses}
 
 
