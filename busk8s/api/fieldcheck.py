@@ -11,7 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
+from pydantic_core import ValidationError
+
+from busk8s.api.shapes import validator_of
 
 Json = dict[str, Any]
 Location = tuple[str | int, ...]
@@ -33,7 +36,7 @@ def check(data: Json, model: type[BaseModel]) -> list[str]:
     unknown: list[str] = []
     for _ in range(FILL_ROUNDS_MAX):
         try:
-            model.model_validate(data, strict=True, extra="forbid", by_alias=True, by_name=False)
+            validator_of(model).validate_python(data)
             return unknown
         except ValidationError as error:
             found = error.errors(include_url=False, include_context=False)

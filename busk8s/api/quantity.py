@@ -135,7 +135,7 @@ def _scaled(digits: str, exponent: int, places: int, base: int) -> int:
         return 1
     mantissa = int(digits)
     if shift >= 0 and len(digits) <= 18:
-        return mantissa * 10**shift
+        return mantissa * int(10**shift)
     return _bounded(mantissa * 10 ** max(shift, 0), 10 ** max(-shift, 0))
 
 
