@@ -1,0 +1,234 @@
+"""What a pod says about where it may run: tolerations, affinity, spread, selectors.
+
+Source    Kubernetes API reference, "Scheduling"; the rules of core and metav1 validation.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from busk8s.api.meta import label_value_errors, qualified_name_errors, subdomain_errors
+from busk8s.api.validation.cause import (
+    duplicate,
+    forbidden,
+    invalid,
+    invalid_each,
+    not_supported,
+    one_of,
+    required,
+)
+from busk8s.api.validation.metadata import validate_labels
+from busk8s.errors import Cause
+
+Json = dict[str, Any]
+
+EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
+WHEN_UNSATISFIABLE = ("DoNotSchedule", "ScheduleAnyway")
+NODE_INCLUSION = ("Ignore", "Honor")
+_IN = ("In", "NotIn")
+_EXISTS = ("Exists", "DoesNotExist")
+_COMPARE = ("Gt", "Lt")
+_REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+_PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
+
+
+def validate_tolerations(tolerations: list[Json], path: str, causes: list[Cause]) -> None:
+    for index, toleration in enumerate(tolerations):
+        _validate_toleration(toleration, f"{path}[{index}]", causes)
+
+
+def _validate_toleration(toleration: Json, path: str, causes: list[Cause]) -> None:
+    key, operator = toleration.get("key"), toleration.get("operator") or ""
+    value, effect = toleration.get("value"), toleration.get("effect") or ""
+    if key:
+        causes += invalid_each(f"{path}.key", key, qualified_name_errors(key))
+    elif operator != "Exists":
+        detail = (
+            'operator must be Exists when `key` is empty, which means "match all values and all '
+            'keys"'
+        )
+        causes.append(invalid(f"{path}.operator", operator, detail))
+    if toleration.get("tolerationSeconds") is not None and effect != "NoExecute":
+        detail = "effect must be 'NoExecute' when `tolerationSeconds` is set"
+        causes.append(invalid(f"{path}.effect", effect, detail))
+    if operator in ("Equal", ""):
+        if value and (errors := label_value_errors(value)):
+            causes.append(invalid(f"{path}.operator", value, ";".join(errors)))
+    elif operator == "Exists":
+        if value:
+            detail = "value must be empty when `operator` is 'Exists'"
+            causes.append(invalid(f"{path}.operator", toleration, detail))
+    else:
+        causes.append(not_supported(f"{path}.operator", operator, ("Equal", "Exists")))
+    if effect and effect not in EFFECTS:
+        causes.append(not_supported(f"{path}.effect", effect, EFFECTS))
+
+
+def validate_label_selector(selector: Json, path: str, causes: list[Cause]) -> None:
+    if labels := selector.get("matchLabels"):
+        causes += validate_labels(labels, f"{path}.matchLabels")
+    for index, expression in enumerate(selector.get("matchExpressions") or ()):
+        here = f"{path}.matchExpressions[{index}]"
+        operator, values = expression.get("operator"), expression.get("values")
+        if operator in _IN:
+            if not values:
+                detail = "must be specified when `operator` is 'In' or 'NotIn'"
+                causes.append(required(f"{here}.values", detail))
+        elif operator in _EXISTS:
+            if values:
+                detail = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
+                causes.append(forbidden(f"{here}.values", detail))
+        else:
+            causes.append(invalid(f"{here}.operator", operator, "not a valid selector operator"))
+        key = expression.get("key") or ""
+        causes += invalid_each(f"{here}.key", key, qualified_name_errors(key))
+        for at, value in enumerate(values or ()):
+            causes += invalid_each(f"{here}.values[{at}]", value, label_value_errors(value))
+
+
+def validate_affinity(affinity: Json, path: str, causes: list[Cause]) -> None:
+    if node := affinity.get("nodeAffinity"):
+        validate_node_affinity(node, f"{path}.nodeAffinity", causes)
+    for name in ("podAffinity", "podAntiAffinity"):
+        if pod := affinity.get(name):
+            here = f"{path}.{name}"
+            for index, term in enumerate(pod.get(_REQUIRED) or ()):
+                _pod_term(term, f"{here}.{_REQUIRED}[{index}]", causes)
+            for index, weighted in enumerate(pod.get(_PREFERRED) or ()):
+                at = f"{here}.{_PREFERRED}[{index}]"
+                _weight(weighted, at, causes)
+                _pod_term(weighted.get("podAffinityTerm") or {}, f"{at}.podAffinityTerm", causes)
+
+
+def validate_node_affinity(node: Json, path: str, causes: list[Cause]) -> None:
+    if (needed := node.get(_REQUIRED)) is not None:
+        terms = needed.get("nodeSelectorTerms")
+        here = f"{path}.{_REQUIRED}.nodeSelectorTerms"
+        if not terms:
+            causes.append(required(here, "must have at least one node selector term"))
+        for index, term in enumerate(terms or ()):
+            _node_term(term, f"{here}[{index}]", causes)
+    for index, weighted in enumerate(node.get(_PREFERRED) or ()):
+        here = f"{path}.{_PREFERRED}[{index}]"
+        _weight(weighted, here, causes)
+        _node_term(weighted.get("preference") or {}, f"{here}.preference", causes)
+
+
+def _weight(weighted: Json, path: str, causes: list[Cause]) -> None:
+    weight = weighted.get("weight", 0)
+    if not 1 <= weight <= 100:
+        causes.append(invalid(f"{path}.weight", weight, "must be in the range 1-100"))
+
+
+def _node_term(term: Json, path: str, causes: list[Cause]) -> None:
+    for index, expression in enumerate(term.get("matchExpressions") or ()):
+        _node_expression(expression, f"{path}.matchExpressions[{index}]", causes)
+    for index, field in enumerate(term.get("matchFields") or ()):
+        here = f"{path}.matchFields[{index}]"
+        if field.get("operator") not in _IN:
+            detail = "not a valid selector operator"
+            causes.append(invalid(f"{here}.operator", field.get("operator"), detail))
+        elif len(field.get("values") or ()) != 1:
+            detail = (
+                "must be only one value when `operator` is 'In' or 'NotIn' for node field selector"
+            )
+            causes.append(required(f"{here}.values", detail))
+        if field.get("key") != "metadata.name":
+            detail = "not a valid field selector key"
+            causes.append(invalid(f"{here}.key", field.get("key"), detail))
+
+
+def _node_expression(expression: Json, path: str, causes: list[Cause]) -> None:
+    operator, values = expression.get("operator"), expression.get("values") or ()
+    if operator in _IN:
+        if not values:
+            detail = "must be specified when `operator` is 'In' or 'NotIn'"
+            causes.append(required(f"{path}.values", detail))
+    elif operator in _EXISTS:
+        if values:
+            detail = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
+            causes.append(forbidden(f"{path}.values", detail))
+    elif operator in _COMPARE:
+        if len(values) != 1:
+            detail = "must be specified single value when `operator` is 'Lt' or 'Gt'"
+            causes.append(required(f"{path}.values", detail))
+    else:
+        causes.append(invalid(f"{path}.operator", operator, "not a valid selector operator"))
+    key = expression.get("key") or ""
+    causes += invalid_each(f"{path}.key", key, qualified_name_errors(key))
+    for index, value in enumerate(values):
+        causes += invalid_each(f"{path}.values[{index}]", value, label_value_errors(value))
+
+
+def _pod_term(term: Json, path: str, causes: list[Cause]) -> None:
+    for name in ("labelSelector", "namespaceSelector"):
+        if name in term:
+            validate_label_selector(term[name], f"{path}.{name}", causes)
+    for index, namespace in enumerate(term.get("namespaces") or ()):
+        here = f"{path}.namespaces[{index}]"
+        causes += invalid_each(here, namespace, subdomain_errors(namespace))
+    key = term.get("topologyKey")
+    if not key:
+        causes.append(required(f"{path}.topologyKey", "can not be empty"))
+    else:
+        causes += invalid_each(f"{path}.topologyKey", key, qualified_name_errors(key))
+
+
+def validate_spread(constraints: list[Json], path: str, causes: list[Cause]) -> None:
+    seen = set()
+    for index, constraint in enumerate(constraints):
+        here = f"{path}[{index}]"
+        skew = constraint.get("maxSkew", 0)
+        if skew <= 0:
+            causes.append(invalid(f"{here}.maxSkew", skew, "must be greater than zero"))
+        key, when = constraint.get("topologyKey"), constraint.get("whenUnsatisfiable")
+        if not key:
+            causes.append(required(f"{here}.topologyKey", "can not be empty"))
+        else:
+            causes += invalid_each(f"{here}.topologyKey", key, qualified_name_errors(key))
+        if when not in WHEN_UNSATISFIABLE:
+            supported = WHEN_UNSATISFIABLE
+            causes.append(not_supported(f"{here}.whenUnsatisfiable", when or "", supported))
+        if (key, when) in seen:
+            pair = f"{{{key}, {when}}}"
+            causes.append(duplicate(f"{here}.{{topologyKey, whenUnsatisfiable}}", pair))
+        seen.add((key, when))
+        if "minDomains" in constraint:
+            if constraint["minDomains"] <= 0:
+                detail = "must be greater than zero"
+                causes.append(invalid(f"{here}.minDomains", constraint["minDomains"], detail))
+            if when != "DoNotSchedule":
+                detail = f"can only use minDomains if whenUnsatisfiable=DoNotSchedule, not {when}"
+                causes.append(invalid(f"{here}.minDomains", constraint["minDomains"], detail))
+        for name in ("nodeAffinityPolicy", "nodeTaintsPolicy"):
+            if name in constraint:
+                causes += one_of(f"{here}.{name}", constraint[name], NODE_INCLUSION)
+        if "labelSelector" in constraint:
+            validate_label_selector(constraint["labelSelector"], f"{here}.labelSelector", causes)
+
+
+def validate_gates(gates: list[Json], path: str, causes: list[Cause]) -> None:
+    seen = set()
+    for index, gate in enumerate(gates):
+        name = gate.get("name") or ""
+        causes += invalid_each(f"{path}[{index}]", name, qualified_name_errors(name))
+        if name in seen:
+            causes.append(duplicate(f"{path}[{index}]", name))
+        seen.add(name)
+
+
+def validate_taints(taints: list[Json], path: str, causes: list[Cause]) -> None:
+    seen = set()
+    for index, taint in enumerate(taints):
+        here = f"{path}[{index}]"
+        key, effect = taint.get("key") or "", taint.get("effect") or ""
+        causes += invalid_each(f"{here}.key", key, qualified_name_errors(key))
+        if errors := label_value_errors(taint.get("value") or ""):
+            causes.append(invalid(f"{here}.value", taint.get("value"), ";".join(errors)))
+        if not effect:
+            causes.append(required(f"{here}.effect"))
+        elif effect not in EFFECTS:
+            causes.append(not_supported(f"{here}.effect", effect, EFFECTS))
+        if (key, effect) in seen:
+            causes.append(duplicate(here, taint))
+        seen.add((key, effect))
