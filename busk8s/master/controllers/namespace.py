@@ -50,7 +50,7 @@ class NamespaceController:
         self._caches: list[Cache] = [
             caches.need(resource, whole=False)
             for resource in contents()
-            if "watch" in resource.verbs and not resource.plural == "events"
+            if "watch" in resource.verbs and resource.plural != "events"
         ]
         wakes: dict[Resource, Wake] = {cache.resource: self._woken for cache in self._caches}
         self.wakes: Mapping[Resource, Wake] = {**wakes, NAMESPACES: own_key}

@@ -21,7 +21,7 @@ from busk8s.client.reflector import SharedCaches
 from busk8s.client.workqueue import WorkQueue
 from busk8s.errors import Error
 from busk8s.master.controllers.actions import Action, Emit, Patch, Plan
-from busk8s.master.controllers.children import condition, is_finished, is_ready, spec_of, status_of
+from busk8s.master.controllers.children import is_finished, is_ready, spec_of, status_of
 from busk8s.master.controllers.loop import Wake, own_key
 
 STOPPED = ("NodeStatusUnknown", "Kubelet stopped posting node status.")
@@ -98,7 +98,7 @@ def plan(observed: Observed, now: float) -> Plan:
             actions.append(
                 Patch(node, {"status": {"conditions": unknown}}, "strategic", subresource="status")
             )
-            if condition(status_of(node), "Ready") in conditions:
+            if any(entry["type"] == "Ready" for entry in unknown):
                 message = f"Node {node.name} status is now: NodeNotReady"
                 actions.append(Emit(node, "Normal", "NodeNotReady", message))
         conditions = _overlaid(conditions, unknown)
@@ -156,9 +156,11 @@ def _taint(node: Object, conditions: Sequence[Json], now: float) -> list[Action]
 def _wanted(node: Object, conditions: Sequence[Json]) -> list[tuple[str, str]]:
     status = {c["type"]: c.get("status") for c in conditions}
     wanted: list[tuple[str, str]] = []
-    unwell = {"False": NOT_READY, "Unknown": UNREACHABLE}.get(str(status.get("Ready", "False")))
+    unwell = {"False": NOT_READY, "Unknown": UNREACHABLE}.get(str(status.get("Ready")))
     if unwell:
         wanted += [(unwell, "NoSchedule"), (unwell, "NoExecute")]
+    elif "Ready" not in status:
+        wanted.append((NOT_READY, "NoSchedule"))  # Nobody has reported yet: no new pods.
     wanted += [
         (key, "NoSchedule") for type_, key in PRESSURE_TAINTS.items() if status.get(type_) == "True"
     ]

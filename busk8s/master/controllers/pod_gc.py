@@ -25,6 +25,7 @@ from busk8s.master.controllers.taint_eviction import no_execute
 
 # Differs from Kubernetes: 40 s there; nodes fall silent here after 5 s, so everything is quicker.
 GONE_FOR_S = 5.0
+GONE_MAX = 4_096  # Nodes remembered as gone.
 FINISHED_MAX = 12_500  # As Kubernetes' --terminated-pod-gc-threshold.
 OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
 ARCHIVE = "finished pods"  # The key under which finished pods are counted; no pod has it.
@@ -110,6 +111,8 @@ class PodGarbageCollector:
             except Error as error:
                 if error.reason != "NotFound":
                     raise
+                if len(self._gone) >= GONE_MAX:
+                    del self._gone[next(iter(self._gone))]
                 self._gone.setdefault(node, now)
 
         return Call(f"is node {node} there", ask)

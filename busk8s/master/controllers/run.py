@@ -6,19 +6,32 @@ Leaves    which process this runs in, and leader election (app).
 
 from __future__ import annotations
 
+import asyncio
+
 from busk8s.client.interface import Client
 from busk8s.client.recorder import Recorder
 from busk8s.client.reflector import SharedCaches
+from busk8s.client.workqueue import WorkQueue
 from busk8s.clock import Clock
+from busk8s.errors import Error
 from busk8s.ids import IdSource
+from busk8s.log import Logger
 from busk8s.master.controllers.deployment import DeploymentController
 from busk8s.master.controllers.endpoints import EndpointsController
 from busk8s.master.controllers.endpointslices import EndpointSliceController
+from busk8s.master.controllers.garbage import GarbageCollector
 from busk8s.master.controllers.loop import Controller, Loop
+from busk8s.master.controllers.namespace import NamespaceController
+from busk8s.master.controllers.node_lifecycle import NodeLifecycleController
 from busk8s.master.controllers.perform import Performer
+from busk8s.master.controllers.pod_gc import PodGarbageCollector
 from busk8s.master.controllers.replicaset import ReplicaSetController
 from busk8s.master.controllers.service_accounts import NamespaceContentsController
+from busk8s.master.controllers.taint_eviction import TaintEvictionController
+from busk8s.protocol import LIVENESS
 from busk8s.tasks import supervise
+
+_log = Logger("busk8s.controllers")
 
 
 async def run(client: Client, *, clock: Clock, ids: IdSource, ca_pem: str = "") -> None:
@@ -29,15 +42,33 @@ async def run(client: Client, *, clock: Clock, ids: IdSource, ca_pem: str = "") 
     caches = SharedCaches(client)
     recorder = Recorder(client, "controller-manager", clock=clock, ids=ids)
     performer = Performer(client, caches, recorder, ids)
-    loop = Loop(controllers(caches, ca_pem=ca_pem), caches, performer, clock)
-    await supervise(caches.run(), loop.run(), recorder.run())
+    nodes = NodeLifecycleController(caches)
+    loop = Loop([nodes, *controllers(caches, ca_pem=ca_pem)], caches, performer, clock)
+    await supervise(
+        caches.run(), loop.run(), recorder.run(), _listen(client, nodes, loop.queue(nodes.name))
+    )
 
 
 def controllers(caches: SharedCaches, *, ca_pem: str) -> list[Controller]:
+    """All but the one that also listens to the nodes' beats."""
     return [
+        NamespaceController(caches),
+        GarbageCollector(caches),
+        TaintEvictionController(caches),
+        PodGarbageCollector(caches),
         NamespaceContentsController(caches, ca_pem),
         DeploymentController(caches),
         ReplicaSetController(caches),
         EndpointSliceController(caches),
         EndpointsController(caches),
     ]
+
+
+async def _listen(client: Client, nodes: NodeLifecycleController, queue: WorkQueue) -> None:
+    """Let node lifecycle hear who is silent; without such a view no node is ever thought so."""
+    try:
+        async for batch in client.watch_view(LIVENESS):
+            nodes.heard(batch, queue)
+    except Error as error:
+        _log.warning("silent nodes go unnoticed", why=error.message)
+    await asyncio.get_running_loop().create_future()

@@ -9,7 +9,7 @@ Invariant the moment is taint's `timeAdded` plus the shortest toleration: it doe
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from busk8s.api.meta import format_time, parse_time
 from busk8s.api.object import Json, Object
@@ -21,10 +21,13 @@ from busk8s.master.controllers.actions import Action, Delete, Emit, Patch, Plan
 from busk8s.master.controllers.children import is_finished, spec_of
 from busk8s.master.controllers.loop import Wake
 
+SEEN_MAX = 10_000  # Taints without a time whose first sight is remembered.
+
 
 @dataclass(frozen=True)
 class Observed:
     pod: Object
+    node: str
     taints: tuple[Json, ...]
 
 
@@ -57,10 +60,20 @@ class TaintEvictionController:
         if pod is None or self._pods.is_deleting(pod) or is_finished(pod):
             return None
         node = self._nodes.get(spec_of(pod).get("nodeName") or "")
-        return None if node is None else Observed(pod, no_execute(node))
+        return None if node is None else Observed(pod, node.uid, no_execute(node))
 
     def plan(self, observed: Observed, now: float) -> Plan:
-        return plan(observed, now)
+        dated = tuple(self._dated(observed.node, taint, now) for taint in observed.taints)
+        return plan(replace(observed, taints=dated), now)
+
+    def _dated(self, node: str, taint: Json, now: float) -> Json:
+        """`taint` with a time: people who taint by hand do not write one."""
+        if taint.get("timeAdded"):
+            return taint
+        key = (node, taint["key"], taint.get("value", ""))
+        if key not in self._seen and len(self._seen) >= SEEN_MAX:
+            del self._seen[next(iter(self._seen))]
+        return {**taint, "timeAdded": self._seen.setdefault(key, format_time(now))}
 
 
 def plan(observed: Observed, now: float) -> Plan:
@@ -80,10 +93,10 @@ def leaves_at(tolerations: Sequence[Json], taints: Iterable[Json], now: float) -
         if not matching:
             return now
         added = parse_time(taint["timeAdded"]) if taint.get("timeAdded") else now
-        seconds = [
-            t["tolerationSeconds"] for t in matching if t.get("tolerationSeconds") is not None
-        ]
-        moments += [added + max(0, s) for s in seconds]
+        for toleration in matching:
+            seconds = toleration.get("tolerationSeconds")
+            if seconds is not None:
+                moments.append(added + max(0, seconds))
     return min(moments, default=None)
 
 
