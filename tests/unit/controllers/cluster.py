@@ -136,7 +136,8 @@ class Cluster:
                     continue
                 serial += 1
                 try:
-                    await self._care_for(pod, nodes[serial % len(nodes)], serial)
+                    alive = [name for name in nodes if self.find(NODES, name)]
+                    await self._care_for(pod, alive[serial % len(alive)], serial)
                 except Error as error:
                     if error.reason not in ("NotFound", "Conflict"):
                         raise
