@@ -224,6 +224,11 @@ class DataDir:
         """What the running master tells other commands: process ids and ports."""
         return self.path / "running.json"
 
+    @property
+    def endpoints(self) -> Path:
+        """Where the running API server is reached, and the key of its bus."""
+        return self.path / "endpoints.json"
+
     def node(self, name: str) -> Path:
         return self.path / "nodes" / name
 

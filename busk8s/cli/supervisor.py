@@ -57,8 +57,8 @@ class Supervisor:
     _wake: tuple[int, int] = field(default_factory=os.pipe)
 
     def run(self) -> int:
-        signal.set_wakeup_fd(self._wake[1], warn_on_full_buffer=False)
         os.set_blocking(self._wake[1], False)
+        signal.set_wakeup_fd(self._wake[1], warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._told)
         signal.signal(signal.SIGCHLD, lambda *_: None)

@@ -11,12 +11,19 @@ import os
 import random
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from busk8s import log
 from busk8s.clock import SystemClock
 from busk8s.config import ConfigError, DataDir, MasterSettings, from_flags
 from busk8s.ids import IdSource, RandomIds
+from busk8s.master.apiserver.pki import Pki
+from busk8s.tasks import Nursery
+
+if TYPE_CHECKING:
+    from busk8s.client.bus import BusClient
 
 REFUSED = 2  # Exit status for settings or a data directory that cannot be used.
 Ready = Callable[[], None]
@@ -32,8 +39,55 @@ async def run_apiserver(settings: MasterSettings, data: DataDir, ready: Ready) -
         await asyncio.Event().wait()
 
 
+@asynccontextmanager
+async def master_client(component: str, data: DataDir) -> AsyncIterator[BusClient]:
+    """A client of this master over its own sockets; lives as long as the block."""
+    from busk8s.api import scheme
+    from busk8s.bus.link import Identity, Link
+    from busk8s.bus.transport import Network
+    from busk8s.client.bus import BusClient
+    from busk8s.master.apiserver.listening import ipc
+
+    network = Network()
+    link = Link(
+        Identity(component),
+        lambda: network.connect(ipc(data.sockets), None, ""),
+        clock=SystemClock(),
+        rng=random.SystemRandom(),
+        resource_of=lambda key: scheme.RESOURCES[key],
+    )
+    try:
+        async with Nursery() as nursery:
+            nursery.spawn(link.run(), name="link")
+            await link.wait_live()
+            yield BusClient(link, field_manager=component)
+    finally:
+        network.close()
+
+
+async def run_controller_manager(settings: MasterSettings, data: DataDir, ready: Ready) -> None:
+    from busk8s.master.controllers import run
+
+    ca = Pki(data.pki).ca_pem.decode()
+    async with master_client("kube-controller-manager", data) as client:
+        logger.info("controllers run")
+        ready()
+        await run.run(client, clock=SystemClock(), ids=system_ids(), ca_pem=ca)
+
+
+async def run_scheduler(settings: MasterSettings, data: DataDir, ready: Ready) -> None:
+    from busk8s.master.scheduler import run
+
+    async with master_client("kube-scheduler", data) as client:
+        logger.info("scheduler runs")
+        ready()
+        await run.run(client, clock=SystemClock(), ids=system_ids(), rng=random.SystemRandom())
+
+
 COMPONENTS: dict[str, Callable[[MasterSettings, DataDir, Ready], Awaitable[None]]] = {
     "apiserver": run_apiserver,
+    "controller-manager": run_controller_manager,
+    "scheduler": run_scheduler,
 }
 
 

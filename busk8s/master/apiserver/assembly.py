@@ -6,6 +6,7 @@ Leaves    what the parts do; which process this runs in (master.app).
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -14,18 +15,21 @@ from pathlib import Path
 from busk8s.api import scheme
 from busk8s.api.object import Json
 from busk8s.api.scheme import Resource
+from busk8s.bus.wire import Endpoints
 from busk8s.clock import Clock
-from busk8s.config import ConfigError, DataDir, MasterSettings, listen
+from busk8s.config import ConfigError, DataDir, MasterSettings, listen, write_private
 from busk8s.ids import IdSource
 from busk8s.log import Logger
-from busk8s.master.apiserver import tokens
+from busk8s.master.apiserver import discovery, tokens
 from busk8s.master.apiserver.admission.chain import AdmissionChain
 from busk8s.master.apiserver.authn import Authenticator
 from busk8s.master.apiserver.authz import ClusterAuthorizer
 from busk8s.master.apiserver.bootstrap import Address, bootstrap, first_service_ip
+from busk8s.master.apiserver.bus import BusFace
 from busk8s.master.apiserver.front import Front
 from busk8s.master.apiserver.health import Health
 from busk8s.master.apiserver.http import HttpServer
+from busk8s.master.apiserver.listening import bus_open, server_keys
 from busk8s.master.apiserver.metrics import Metrics
 from busk8s.master.apiserver.node_authz import NodeAuthorizer
 from busk8s.master.apiserver.pki import Pki, host_names
@@ -48,6 +52,7 @@ class Api:
     server: ApiServer
     front: Front
     http: HttpServer
+    bus: BusFace
     url: str
 
 
@@ -66,6 +71,14 @@ async def running(
         port = int(sockets[0].getsockname()[1])
         cache, store = await _open_store(data.database, clock, stack)
         authorizer = ClusterAuthorizer(NodeAuthorizer(cache))
+        bus = BusFace(
+            cache,
+            lambda request: front(request),
+            clock=clock,
+            epoch=int(clock.now() * 1_000_000),  # above all that an earlier life can have used
+            master=ids.suffix(10),
+            silent_after_s=settings.grace_s,
+        )
         server = ApiServer(
             store,
             cache,
@@ -73,6 +86,8 @@ async def running(
             ids=ids,
             authorizer=authorizer,
             admission=AdmissionChain(cache),
+            streams=bus.streams,
+            handlers=discovery.handlers(),
             service_network=settings.service_cidr,
         )
         server.open()
@@ -92,10 +107,13 @@ async def running(
         )
         await http.open(sockets, pki.server_context())
         stack.push_async_callback(http.close)
+        endpoints = await stack.enter_async_context(bus_open(bus, settings, data))
         await bootstrap(server.dispatch, Address(service_ip, settings.reached_at, port))
         settled.append(True)
         url = f"https://{_bracketed(settings.reached_at)}:{port}"
-        yield Api(settings, data, pki, cache, server, front, http, url)
+        _announce(data, url, settings, endpoints)
+        stack.callback(data.endpoints.unlink, missing_ok=True)
+        yield Api(settings, data, pki, cache, server, front, http, bus, url)
 
 
 async def _open_store(
@@ -110,6 +128,17 @@ async def _open_store(
     cache = WatchCache(store, _resource_of, clock)
     await cache.open()
     return cache, store
+
+
+def _announce(data: DataDir, url: str, settings: MasterSettings, endpoints: Endpoints) -> None:
+    """Where we are and how to know us: for the commands that run beside us."""
+    said = {
+        "url": url,
+        "host": settings.reached_at,
+        "requests_port": int(endpoints.requests.rsplit(":", 1)[1]),
+        "server_key": server_keys(data).public,
+    }
+    write_private(data.endpoints, json.dumps(said).encode())
 
 
 def _resource_of(key: str) -> Resource:
