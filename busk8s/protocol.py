@@ -79,6 +79,7 @@ ACK_SILENCE_S = 4.0  # No ack for so long: the link gives its sockets up and con
 GREETING_TIMEOUT_S = 3.0  # No welcome for so long: the attempt has failed.
 CALL_TIMEOUT_S = 30.0
 CALL_REPEAT_S = 2.0  # An unanswered call is said again, under the same id, after so long.
+GENERATION_OVERLAP_S = 3.0  # The old channels still speak while peers learn of the new ones.
 BACKOFF_FIRST_S = 0.1
 # Small, so that the wait stays a fifth of the time already away: a master that returns after 10 s
 # is found within 2 s. Doubling would leave workers blind for as long again as the master was away.
@@ -104,18 +105,23 @@ def kind_topic(resource_key: str) -> str:
     return f"kind/{resource_key}"
 
 
-def channel(topic: str) -> bytes:
-    """The feed's prefix for `topic`. The end mark keeps `node/n1` from matching `node/n10`."""
-    return topic.encode() + b"\0"
+def channel(topic: str, generation: int) -> bytes:
+    """The feed's prefix for `topic`. The end mark keeps `node/n1` from matching `node/n10`.
+
+    A publisher cannot take a subscription back, so when a peer is expelled the master turns to
+    another generation of channels, which that peer is not granted any more.
+    """
+    return b"%b\0%d\0" % (topic.encode(), generation)
 
 
-def topic_of(prefix: bytes) -> str | None:
-    """The topic a subscription names whole, or None: half a name is never granted."""
-    if not prefix.endswith(b"\0") or len(prefix) > TOPIC_LENGTH_MAX:
+def topic_of(prefix: bytes) -> tuple[str, int] | None:
+    """Topic and generation that a subscription names whole; half a name is never granted."""
+    parts = prefix.split(b"\0")
+    if len(prefix) > TOPIC_LENGTH_MAX or len(parts) != 3 or parts[2] or not parts[1].isdigit():
         return None
     try:
-        return prefix[:-1].decode()
-    except UnicodeDecodeError:
+        return parts[0].decode(), int(parts[1])
+    except ValueError:
         return None
 
 
@@ -152,6 +158,7 @@ class Welcome(Message):
     session: str
     user: str
     master: str
+    generation: int
     beat_interval_s: float
 
 
@@ -271,6 +278,7 @@ class Ack(Message):
     session: str
     number: int
     known: bool
+    generation: int = 0  # Of the feed's channels; a new one is to be subscribed to.
     wants_status: bool = False  # The status is not known any more: send it again.
     positions: dict[str, Position] = {}
 

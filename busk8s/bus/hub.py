@@ -1,9 +1,8 @@
 """The master's end of the bus: takes messages in, gives each to who is responsible, publishes.
 
-Owns      sessions, topics, flushing bursts, snapshots under way, streams opened on workers.
-Leaves    who is whom and who may do what (Policy), the API (Policy.call), sockets (wire.Server).
-Invariant whatever arrives, one answer or one counter follows and nothing else changes; work per
-          published burst does not grow with the number of subscribers.
+Owns      sessions, calls, snapshots under way, beats, streams opened on workers.
+Leaves    publishing (feed), who may do what (Policy), the API (Policy.call), sockets (wire.Server).
+Invariant whatever arrives, one answer or one counter follows and nothing else changes.
 """
 
 from __future__ import annotations
@@ -19,12 +18,13 @@ from busk8s import protocol
 from busk8s.api.object import Json
 from busk8s.api.request import Request, Response, User
 from busk8s.bus import rpc, streams
+from busk8s.bus.feed import Door, Feed
 from busk8s.bus.sessions import Session, Sessions
 from busk8s.bus.tap import Tap
 from busk8s.bus.topics import Topic
 from busk8s.bus.wire import Route, Server
 from busk8s.clock import Clock
-from busk8s.errors import Error
+from busk8s.errors import Error, internal
 from busk8s.log import Logger
 from busk8s.protocol import (
     Ack,
@@ -33,7 +33,6 @@ from busk8s.protocol import (
     Entry,
     Hello,
     Join,
-    Mark,
     Message,
     Position,
     ProtocolError,
@@ -44,7 +43,6 @@ from busk8s.protocol import (
     StreamOpen,
     Sync,
     Welcome,
-    channel,
     decode,
     encode,
 )
@@ -52,9 +50,9 @@ from busk8s.tasks import Nursery
 
 log = Logger("busk8s.bus")
 
-MARK_PREFIX = b"mark/"
 TAP_FLUSH_S = 0.1
 SNAPSHOT_CACHED_S = 2.0  # Peers that come back together share one encoding; then it is freed.
+FAILED = Response(500, orjson.dumps(internal("the call failed").to_status()))
 READS = frozenset({"GET", "HEAD"})
 STREAMING = "kubelet"  # The component of a node that streams are opened on.
 
@@ -92,12 +90,9 @@ class Hub:
         self.sessions = Sessions()
         self.undecodable = 0
         self.tap = Tap(clock, self._tap_due)
+        self.feed = Feed(epoch, self.tap, self._hears)
         self._policy, self._clock, self._master = policy, clock, master
-        self._epochs = itertools.count(epoch)
         self._stream_ids = itertools.count(1)
-        self._servers: list[tuple[Server, bool]] = []
-        self._topics: dict[str, Topic] = {}
-        self._dirty: dict[str, Topic] = {}
         self._streams: dict[str, tuple[Session, streams.Reader]] = {}
         self._nursery = Nursery(on_error=_report)
         self._does: dict[type[Message], Callable[[Session, Message], None]] = {
@@ -112,11 +107,11 @@ class Hub:
 
     def attach(self, server: Server, *, trusted: bool = False) -> None:
         """Listen on `server`; `trusted` for ipc, where who can connect is the master itself."""
-        self._servers.append((server, trusted))
+        door = self.feed.attach(server, trusted)
         server.start(
-            lambda route, key, frame: self._request(server, trusted, route, key, frame),
-            lambda key, prefix, on: self._subscribe(server, trusted, key, prefix, on),
-            lambda route, key, frame: self._beat(server, route, key, frame),
+            lambda route, key, frame: self._request(door, route, key, frame),
+            lambda key, prefix, on: self.feed.subscribe(door, key, prefix, on),
+            lambda route, key, frame: self._beat(door, route, key, frame),
         )
 
     async def run(self) -> None:
@@ -130,36 +125,8 @@ class Hub:
         await self._nursery.close()
         for _, reader in list(self._streams.values()):
             reader.end()
-        for server, _ in self._servers:
-            server.close()
-
-    # --- publishing -------------------------------------------------------------------------------
-
-    def topic(self, name: str) -> Topic:
-        topic = self._topics.get(name)
-        if topic is None:
-            topic = self._topics[name] = Topic(name, next(self._epochs))
-        return topic
-
-    def publish(self, name: str, entries: Sequence[Entry], revision: int) -> None:
-        """Number the deltas now; send them with all others of this burst, when the tick ends."""
-        topic = self.topic(name)
-        topic.push(entries, revision)
-        if self.tap.open:
-            for entry in entries:
-                subject = f"{entry[1]} {entry[2]}/{entry[3]}"
-                self.tap.note("", ">" if entry[0] else "x", name, subject, len(entry[5]))
-        if not self._dirty:
-            asyncio.get_running_loop().call_soon(self._flush)
-        self._dirty[name] = topic
-
-    def forget(self, name: str) -> None:
-        """The topic is over (its node is gone); a later one of that name has another epoch."""
-        if (topic := self._topics.pop(name, None)) is not None:
-            self._send_frames(topic)
-            self._dirty.pop(name, None)
-        for session in self.sessions:
-            session.topics.pop(name, None)
+        for door in self.feed.doors:
+            door.server.close()
 
     def revoke(self, key: str) -> None:
         """`key` is nobody's any more: what it began is dropped; it may join anew."""
@@ -170,50 +137,30 @@ class Hub:
                     "this node's key is no longer known to the master",
                 )  # fmt: skip
                 self._drop(session)
+        self.feed.expel(key)
 
-    def _flush(self) -> None:
-        dirty, self._dirty = self._dirty, {}
-        for topic in dirty.values():
-            self._send_frames(topic)
+    def forget(self, topic: str) -> None:
+        """The topic is over: its node is gone."""
+        self.feed.forget(topic)
+        for session in self.sessions:
+            session.topics.pop(topic, None)
+
+    def _hears(self, door: Door, key: str, topic: str) -> bool:
+        if door.trusted:
+            return True
+        user = self._policy.identify(key)
+        if user is not None and self._policy.may_hear(user, topic):
+            return True
+        self.tap.note(user.name if user else "", "!", f"subscribe {topic}", "", 0)
+        return False
 
     def _tap_due(self) -> None:
-        asyncio.get_running_loop().call_later(TAP_FLUSH_S, self._flush_tap)
-
-    def _flush_tap(self) -> None:
-        if frame := self.tap.take():
-            for server, _ in self._servers:
-                server.publish(channel(protocol.TAP), frame)
-
-    def _send_frames(self, topic: Topic) -> None:
-        prefix = channel(topic.name)
-        for frame in topic.frames():
-            for server, _ in self._servers:
-                server.publish(prefix, frame)
-
-    # --- the feed ---------------------------------------------------------------------------------
-
-    def _subscribe(self, server: Server, trusted: bool, key: str, prefix: bytes, on: bool) -> bool:
-        if not on:
-            return True
-        user = None if trusted else self._policy.identify(key)
-        if user is None and not trusted:
-            return False
-        if prefix.startswith(MARK_PREFIX) and len(prefix) <= 64:
-            nonce = prefix[len(MARK_PREFIX) : -1].decode(errors="replace")
-            frame = encode(Mark(nonce=nonce))
-            # After this call returns the mark itself is granted; only then it can be heard.
-            asyncio.get_running_loop().call_soon(server.publish, prefix, frame)
-            return True
-        topic = protocol.topic_of(prefix)
-        if topic is None or (user is not None and not self._policy.may_hear(user, topic)):
-            self.tap.note(user.name if user else "", "!", f"subscribe {topic}", "", len(prefix))
-            return False
-        self.topic(topic).heard = True
-        return True
+        asyncio.get_running_loop().call_later(TAP_FLUSH_S, self.feed.flush_tap)
 
     # --- requests ---------------------------------------------------------------------------------
 
-    def _request(self, server: Server, trusted: bool, route: Route, key: str, frame: bytes) -> None:
+    def _request(self, door: Door, route: Route, key: str, frame: bytes) -> None:
+        server = door.server
         try:
             message = decode(frame)
         except ProtocolError as error:
@@ -221,7 +168,7 @@ class Hub:
             self._refuse(server, route, "", error.code, "BadMessage", error.message)
             return
         if type(message) is Hello:
-            self._hello(server, trusted, route, key, message)
+            self._hello(door, route, key, message)
         elif type(message) is Join:
             self._nursery.spawn(self._join(server, route, key, message))
         elif (session := self.sessions.on(server, route, key)) is not None:
@@ -237,7 +184,8 @@ class Hub:
             which = message.id if isinstance(message, Call) else ""
             self._refuse(server, route, which, 401, "UnknownSession", "say hello first")
 
-    def _hello(self, server: Server, trusted: bool, route: Route, key: str, hello: Hello) -> None:
+    def _hello(self, door: Door, route: Route, key: str, hello: Hello) -> None:
+        server, trusted = door.server, door.trusted
         user = self._policy.trust(hello.component) if trusted else self._policy.identify(key)
         if user is None:
             text = (
@@ -257,15 +205,19 @@ class Hub:
             session=hello.session,
             user=user.name,
             master=self._master,
+            generation=door.generations[-1],
             beat_interval_s=protocol.BEAT_INTERVAL_S,
         )
         server.reply(route, encode(welcome))
 
     async def _join(self, server: Server, route: Route, key: str, message: Join) -> None:
-        response = await self._policy.join(key, message)
+        response = FAILED
+        try:
+            response = await self._policy.join(key, message)
+        finally:
+            for frame in rpc.reply_frames(message.id, response):
+                server.reply(route, frame)
         self.tap.note(key[:8], "<", "join", message.node, len(message.info))
-        for frame in rpc.reply_frames(message.id, response):
-            server.reply(route, frame)
 
     def _call(self, session: Session, message: Message) -> None:
         assert isinstance(message, Call)
@@ -292,20 +244,24 @@ class Hub:
             accept=call.accept,
             headers=call.headers,
         )
-        frames: rpc.Frames = ()
-        keep = False
+        response = FAILED  # Stays so if what follows raises: a bug of ours, logged by the nursery.
         try:
             response = await self._policy.call(request)
             if response.stream is not None:
                 response = await _whole(response)
-            frames = rpc.reply_frames(call.id, response)
-            keep = call.method not in READS
         finally:
-            route = session.calls.end(call.id, frames, keep=keep)
+            frames = rpc.reply_frames(call.id, response)
+            keep = call.method not in READS and response is not FAILED
+            self._answer(session, call, frames, keep=keep)
+        self.tap.note(
+            session.user.name, ">", f"{response.status} {call.method}", call.path,
+            len(response.body),
+        )  # fmt: skip
+
+    def _answer(self, session: Session, call: Call, frames: rpc.Frames, *, keep: bool) -> None:
+        route = session.calls.end(call.id, frames, keep=keep)
         for frame in frames:
             session.server.reply(route, frame)
-        self.tap.note(session.user.name, ">", f"{response.status} {call.method}", call.path,
-                      len(response.body))  # fmt: skip
 
     # --- snapshots --------------------------------------------------------------------------------
 
@@ -325,7 +281,7 @@ class Hub:
             self._refuse(session.server, session.route, name, 403, "Forbidden", text)
         elif name == protocol.TAP:
             self.tap.listen()
-        elif (frames := self.topic(name).repair((message.epoch, message.seq))) is not None:
+        elif (frames := self.feed.topic(name).repair((message.epoch, message.seq))) is not None:
             for frame in frames:
                 session.server.reply(session.route, frame)
         elif len(session.snapshots) >= protocol.SNAPSHOTS_PER_PEER_MAX:
@@ -333,7 +289,7 @@ class Hub:
             self._refuse(session.server, session.route, name, 429, "TooManyRequests", text)
         else:
             window = session.snapshots[name] = streams.Window(protocol.SNAPSHOT_WINDOW_PARTS)
-            parts = self._parts(self.topic(name))
+            parts = self._parts(self.feed.topic(name))
             self._nursery.spawn(self._send_snapshot(session, name, window, parts))
 
     def _parts(self, topic: Topic) -> Sequence[bytes]:
@@ -369,7 +325,7 @@ class Hub:
 
     # --- beats ------------------------------------------------------------------------------------
 
-    def _beat(self, server: Server, route: Route, key: str, frame: bytes) -> None:
+    def _beat(self, door: Door, route: Route, key: str, frame: bytes) -> None:
         try:
             beat = protocol.decode_as(Beat, frame, limit=protocol.BEAT_BYTES_MAX)
         except ProtocolError:
@@ -378,22 +334,23 @@ class Hub:
         session = self.sessions.get(beat.session, key)
         if session is None:
             unknown = Ack(session=beat.session, number=beat.number, known=False)
-            server.ack(route, encode(unknown))
+            door.server.ack(route, encode(unknown))
             return
         session.seen_at = self._clock.monotonic()
         wants_status = self._policy.beat(session.user, session.component, beat)
         positions: dict[str, Position] = {}
         for name in beat.positions:
             if self._allowed(session, name):
-                positions[name] = self.topic(name).position
+                positions[name] = self.feed.topic(name).position
         ack = Ack(
             session=beat.session,
             number=beat.number,
             known=True,
+            generation=door.generations[-1],
             wants_status=wants_status,
             positions=positions,
         )
-        server.ack(route, encode(ack))
+        door.server.ack(route, encode(ack))
         self.tap.message(session.user.name, "<", beat, len(frame))
 
     # --- streams ----------------------------------------------------------------------------------

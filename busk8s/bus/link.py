@@ -1,7 +1,7 @@
 """A peer's end of the bus: one connection that is always there or coming back.
 
-Owns      connecting, greeting, beats, repeating calls, asking for what topics lack, streams served.
-Leaves    the order of steps (session), each topic's copy (follower, clone), sockets (wire).
+Owns      connecting, greeting, beats, repeating calls, asking for what topics lack.
+Leaves    the order of steps (session), topics' copies (follower, clone), streams (serving).
 Invariant whatever happens to the network or the master, the link ends up live again without help,
           and every topic then reaches the master's state within a beat.
 """
@@ -20,13 +20,14 @@ from busk8s import protocol
 from busk8s.api.object import Json
 from busk8s.api.request import Response
 from busk8s.api.scheme import Resource
-from busk8s.bus import streams
 from busk8s.bus.follower import Follower, Reading
 from busk8s.bus.rpc import PendingCalls
+from busk8s.bus.serving import Serving
 from busk8s.bus.session import Action, Event, State, backoff_s, step
+from busk8s.bus.streams import Handler
 from busk8s.bus.wire import Connection
 from busk8s.clock import Clock
-from busk8s.errors import Error, timeout, too_large
+from busk8s.errors import timeout, too_large
 from busk8s.log import Logger
 from busk8s.protocol import (
     Ack,
@@ -88,17 +89,17 @@ class Link:
         self._identity, self._connect, self._clock, self._rng = identity, connect, clock, rng
         self._resource_of = resource_of
         self._session = f"{rng.getrandbits(128):032x}"
+        self._nursery = Nursery(on_error=_report)
         self._calls = PendingCalls()
         self._call_numbers = 0
         self._room = asyncio.Semaphore(protocol.CALLS_IN_FLIGHT_MAX)
         self._followers: dict[str, Follower] = {}
-        self._handlers: dict[str, streams.Handler] = {}
-        self._writers: dict[str, tuple[streams.Writer, asyncio.Task[None]]] = {}
+        self._serving = Serving(self._send, self._nursery)
         self._taps: list[asyncio.Queue[Tapped]] = []
         self._connection: Connection | None = None
-        self._nursery = Nursery(on_error=_report)
         self._attempt = 0
         self._subscribed: dict[bytes, None] = {}
+        self._generation = 0
         self._mark = b""  # The channel of the mark that shall prove the subscriptions.
         self._marked_at: float | None = None  # Since when that mark is awaited.
         self._since = 0.0  # When the present state began, or the last ack came.
@@ -124,9 +125,9 @@ class Link:
             Reply: self._calls.reply,
             SnapshotPart: self._part,
             Deltas: self._deltas,
-            StreamOpen: self._stream_open,
-            StreamCredit: self._stream_credit,
-            StreamEnd: self._stream_end,
+            StreamOpen: self._serving.open,
+            StreamCredit: self._serving.credit,
+            StreamEnd: self._serving.end,
         }
 
     # --- for those who use the link ---------------------------------------------------------------
@@ -204,9 +205,9 @@ class Link:
                 self._prove()
         return follower.read()
 
-    def on_stream(self, verb: str, handler: streams.Handler) -> None:
+    def on_stream(self, verb: str, handler: Handler) -> None:
         """Serve streams the master opens with `verb`."""
-        self._handlers[verb] = handler
+        self._serving.on(verb, handler)
 
     def set_node_status(self, status: Json) -> None:
         """Report `status` with the next beats until one is acknowledged; unchanged is free."""
@@ -264,18 +265,27 @@ class Link:
     def _prove(self) -> None:
         """Subscribe to what is followed, then to a fresh mark: once heard, all is in force."""
         assert self._connection is not None
-        wanted = [channel(topic) for topic in self._followers]
-        if self._taps:
-            wanted.append(channel(protocol.TAP))
-        for prefix in wanted:
+        for prefix in self._channels():
             if prefix not in self._subscribed:
                 self._subscribed[prefix] = None
                 self._connection.subscribe(prefix)
         if self._mark:
             self._connection.unsubscribe(self._mark)
-        self._mark = channel(f"mark/{self._rng.getrandbits(64):016x}")
+        self._mark = channel(f"mark/{self._rng.getrandbits(64):016x}", self._generation)
         self._marked_at = self._clock.monotonic()
         self._connection.subscribe(self._mark)
+
+    def _channels(self) -> list[bytes]:
+        topics = [*self._followers, *([protocol.TAP] if self._taps else [])]
+        return [channel(topic, self._generation) for topic in topics]
+
+    def _leave_old_channels(self) -> None:
+        """The new generation is proved: the old one has nothing more to say."""
+        wanted = self._channels()
+        for prefix in [old for old in self._subscribed if old not in wanted]:
+            del self._subscribed[prefix]
+            if self._connection is not None:
+                self._connection.unsubscribe(prefix)
 
     def _settle(self) -> None:
         self._attempt = 0
@@ -306,8 +316,7 @@ class Link:
         self._mark, self._marked_at = b"", None
         for follower in self._followers.values():
             follower.cut_off()
-        for _, task in list(self._writers.values()):
-            task.cancel()
+        self._serving.cut_off()
 
     def _wait(self) -> None:
         wait_s = backoff_s(
@@ -388,8 +397,9 @@ class Link:
         if isinstance(message, Deltas):
             self._deltas(message)
         elif isinstance(message, Mark):
-            if channel(f"mark/{message.nonce}") == self._mark:
+            if channel(f"mark/{message.nonce}", self._generation) == self._mark:
                 self._marked_at = None
+                self._leave_old_channels()
                 self._event(Event.MARK)
         elif isinstance(message, Tapped):
             for queue in self._taps:
@@ -410,6 +420,9 @@ class Link:
             self._status_beat = 0
         if message.wants_status:
             self.repeat_node_status()
+        if message.generation != self._generation and self._known:
+            self._generation = message.generation
+            self._prove()
         ahead = {
             name: position
             for name, position in message.positions.items()
@@ -435,6 +448,7 @@ class Link:
     def _welcome(self, message: Welcome) -> None:
         if message.session == self._session:
             self.user = message.user
+            self._generation = message.generation
             self._beat_interval_s = message.beat_interval_s
             self._event(Event.WELCOME)
 
@@ -462,30 +476,7 @@ class Link:
 
     def _unfollow(self, topic: str) -> None:
         del self._followers[topic]
-        if self._subscribed.pop(channel(topic), channel) is None and self._connection is not None:
-            self._connection.unsubscribe(channel(topic))
-
-    # --- streams ----------------------------------------------------------------------------------
-
-    def _stream_open(self, message: StreamOpen) -> None:
-        handler = self._handlers.get(message.verb)
-        if handler is None:
-            error = Error(501, "NotImplemented", f"this node does not serve {message.verb} streams")
-            self._send(StreamEnd(stream=message.stream, error=orjson.dumps(error.to_status())))
-            return
-        writer = streams.Writer(message.stream, message.credit, self._send)
-        job = writer.run(handler, orjson.loads(message.params))
-        task = self._nursery.spawn(job, name=f"stream {message.verb}")
-        self._writers[message.stream] = (writer, task)
-        task.add_done_callback(lambda _: self._writers.pop(message.stream, None))
-
-    def _stream_credit(self, message: StreamCredit) -> None:
-        if (found := self._writers.get(message.stream)) is not None:
-            found[0].window.give(message.credit)
-
-    def _stream_end(self, message: StreamEnd) -> None:
-        if (found := self._writers.get(message.stream)) is not None:
-            found[1].cancel()
+        self._leave_old_channels()
 
     def _send(self, message: Message) -> bool:
         return self._connection is not None and self._connection.request(encode(message))

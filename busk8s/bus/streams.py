@@ -134,6 +134,10 @@ class Writer:
             await handler(params, self.write)
         except Error as error:
             self._send(StreamEnd(stream=self._stream, error=orjson.dumps(error.to_status())))
+        except Exception:
+            failure = Error(500, "InternalError", "the worker failed while serving the stream")
+            self._send(StreamEnd(stream=self._stream, error=orjson.dumps(failure.to_status())))
+            raise  # A bug of ours: the nursery logs it, and the reader must not wait for ever.
         else:
             self._send(StreamEnd(stream=self._stream))
 

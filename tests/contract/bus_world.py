@@ -7,18 +7,20 @@ import random
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import orjson
+import zmq
 
 from busk8s.api.request import Request, Response, User
 from busk8s.api.scheme import Resource
 from busk8s.bus.hub import Hub
 from busk8s.bus.link import Identity, Link
 from busk8s.bus.security import admitter
-from busk8s.bus.transport import Network, new_keys
+from busk8s.bus.transport import Connected, Network, Served, new_keys
 from busk8s.bus.wire import Endpoints, Keys
 from busk8s.clock import SystemClock
-from busk8s.protocol import GONE, PUT, Beat, Entry, Join
+from busk8s.protocol import GONE, PUT, Beat, Entry, Join, Message, decode
 from busk8s.tasks import Nursery
 
 PODS = Resource("", "v1", "pods", "Pod", True)
@@ -80,26 +82,42 @@ class World:
             self.revision += 1
             made.append(entry(name, self.revision, body))
             self.topics.setdefault(topic, {})[made[-1][1:4]] = made[-1]
-        self.hub.publish(topic, made, self.revision)
+        self.hub.feed.publish(topic, made, self.revision)
 
     def remove(self, topic: str, name: str) -> None:
         self.revision += 1
         del self.topics[topic]["pods", "default", name]
         gone: Entry = (GONE, "pods", "default", name, self.revision, b"")
-        self.hub.publish(topic, [gone], self.revision)
+        self.hub.feed.publish(topic, [gone], self.revision)
 
     def names(self, topic: str) -> list[str]:
         return sorted(key[2] for key in self.topics.get(topic, {}))
 
 
+class Raw:
+    """One connection without a link: frames out, messages in."""
+
+    def __init__(self, connection: Connected) -> None:
+        self.connection = connection
+        self._answers: asyncio.Queue[bytes] = asyncio.Queue()
+        take = self._answers.put_nowait
+        connection.start(take, take, take, lambda why: None)
+        self.request, self.beat = connection.request, connection.beat
+
+    async def answer(self) -> Message:
+        return decode(await self._answers.get())
+
+
 class Cluster:
     """A world that listens, and the links made to it."""
 
-    def __init__(self, world: World, network: Network, keys: Keys, endpoints: Endpoints) -> None:
-        self.world, self.network, self.keys, self.endpoints = world, network, keys, endpoints
+    def __init__(self, world: World, network: Network, keys: Keys, served: Served) -> None:
+        self.world, self.network, self.keys, self.served = world, network, keys, served
+        self.endpoints = served.endpoints
         self._clients = Network()
         self._nursery = Nursery()
         self.ipc: Endpoints | None = None
+        self._open: list[Connected] = []
 
     def admit(self, name: str) -> Keys:
         keys = new_keys()
@@ -124,7 +142,45 @@ class Cluster:
     def worker(self, name: str, component: str = "kubelet") -> Link:
         return self.link(Identity(component, name, "boot"), self.admit(name))
 
+    def listen(self, keys: Keys, *channels: bytes) -> list[bytes]:
+        """Everything that a bare subscriber with these keys hears on `channels`."""
+        heard: list[bytes] = []
+        connection = self._clients.connect(self.endpoints, keys, self.keys.public)
+        connection.start(lambda _: None, heard.append, lambda _: None, lambda _: None)
+        for prefix in channels:
+            connection.subscribe(prefix)
+        self._open.append(connection)
+        return heard
+
+    def raw(self, keys: Keys) -> Raw:
+        """A peer that says whatever the test wants."""
+        raw = Raw(self._clients.connect(self.endpoints, keys, self.keys.public))
+        self._open.append(raw.connection)
+        return raw
+
+    def publisher_socket(self, keys: Keys) -> Any:
+        """An XSUB on the feed: it may send what a SUB never would. The test closes it."""
+        raw = self._clients.context.socket(zmq.XSUB)
+        raw.curve_serverkey = self.keys.public.encode()
+        raw.curve_publickey, raw.curve_secretkey = keys.public.encode(), keys.secret.encode()
+        raw.connect(self.endpoints.feed)
+        return raw
+
+    def stop(self) -> None:
+        """The master dies: its sockets are gone, its memory too."""
+        self.served.close()
+
+    def restart(self) -> None:
+        """Another master takes its place on the same ports, with the same store."""
+        self.world.hub = Hub(
+            self.world, clock=SystemClock(), epoch=random.getrandbits(40), master="m2"
+        )
+        self.served = self.network.serve(self.endpoints, self.keys)
+        self.world.hub.attach(self.served)
+
     async def close(self) -> None:
+        for connection in self._open:
+            connection.close()
         await self._nursery.close()
         await self.world.hub.close()
         self._clients.close()
@@ -137,7 +193,7 @@ async def cluster(ipc: Path | None = None) -> AsyncIterator[Cluster]:
     network.admit(admitter(world.identify))
     served = network.serve(LOCAL, keys)
     world.hub.attach(served)
-    made = Cluster(world, network, keys, served.endpoints)
+    made = Cluster(world, network, keys, served)
     if ipc is not None:
         local = Endpoints(f"ipc://{ipc}/requests", f"ipc://{ipc}/feed", f"ipc://{ipc}/beats")
         world.hub.attach(network.serve(local, None), trusted=True)

@@ -31,7 +31,7 @@ from busk8s.master.apiserver.join import PUBLIC_KEY, Token, new_token, render_to
 from busk8s.master.store.base import Lost, Write
 from busk8s.master.store.memory import MemoryStore
 from busk8s.master.store.watch import WatchCache, object_key
-from busk8s.protocol import Join
+from busk8s.protocol import GENERATION_OVERLAP_S, Join, channel
 from busk8s.tasks import Nursery
 
 pytestmark = pytest.mark.realtime
@@ -292,3 +292,37 @@ async def test_a_status_is_written_once_for_each_change() -> None:
         revision = status()[1]
         await asyncio.sleep(1.5)
         assert status()[1] == revision
+
+
+async def test_an_expelled_node_that_stays_connected_hears_nothing_more() -> None:
+    """1. n1 joins and hears `net`. 2. Its Node is deleted, but its sockets stay as they are.
+    3. Another node, which stays, gets every later change; the expelled socket gets none."""
+    async with running() as master:
+        keys, token = new_keys(), await master.token()
+        await master.join(token, "n1", keys)
+        await master.join(token, "n2", other := new_keys())
+        assert master.endpoints is not None
+        stale = master.clients.connect(master.endpoints, keys, master.keys.public)
+        heard: list[bytes] = []
+        stale.start(heard.append, heard.append, heard.append, lambda why: None)
+        stale.subscribe(channel("net", 0))
+        reading = master.link("n2", other).follow("net")
+        await anext(reading)
+        await until(lambda: master.face.hub.feed.heard_by(keys.public))
+        await put_service(master, "before")
+        await until(lambda: any(b"before" in frame for frame in heard))
+        await master.delete("nodes", "", "n1")
+        await asyncio.sleep(GENERATION_OVERLAP_S + 0.3)
+        await put_service(master, "after")
+        names: list[str] = []
+        while "after" not in names:
+            names += [change.object.name for change in await anext(reading)]
+        await asyncio.sleep(0.3)
+        stale.close()
+        assert not any(b"after" in frame for frame in heard)
+
+
+async def put_service(master: Master, name: str) -> None:
+    metadata = {"name": name, "namespace": "default"}
+    data = {"kind": "Service", "apiVersion": "v1", "metadata": metadata}
+    await master.put("services", data)

@@ -116,12 +116,16 @@ def test_another_version_names_both_and_the_way_out() -> None:
 @pytest.mark.parametrize(
     ("prefix", "topic"),
     [
-        pytest.param(b"node/n1\0", "node/n1", id="a whole name"),
+        pytest.param(b"node/n1\x003\0", ("node/n1", 3), id="a whole name"),
+        pytest.param(b"node/n1\0", None, id="no generation"),
+        pytest.param(b"node/n1\0-1\0", None, id="no number"),
+        pytest.param(b"node/n1\0\xb2\0", None, id="a digit of another script"),
+        pytest.param(b"node/n1\x001\0x", None, id="more after the end"),
         pytest.param(b"node/n1", None, id="half a name"),
         pytest.param(b"", None, id="everything"),
-        pytest.param(b"\xff\0", None, id="not text"),
-        pytest.param(b"x" * 600 + b"\0", None, id="too long"),
+        pytest.param(b"\xff\x001\0", None, id="not text"),
+        pytest.param(b"x" * 600 + b"\x001\0", None, id="too long"),
     ],
 )
-def test_only_whole_topics_can_be_subscribed(prefix: bytes, topic: str | None) -> None:
+def test_only_whole_topics_can_be_subscribed(prefix: bytes, topic: tuple[str, int] | None) -> None:
     assert protocol.topic_of(prefix) == topic

@@ -163,7 +163,7 @@ class BusFace:
         deltas = self._views.apply(events)
         revision = events[-1].revision if events else 0
         for topic, made in deltas.items():
-            self.hub.publish(topic, made, revision)
+            self.hub.feed.publish(topic, made, revision)
         for event in events:
             if event.object.resource.key == "nodes":
                 self._node_event(event)
@@ -201,7 +201,7 @@ class BusFace:
             log.warning("node is silent", node=node)
             self._reported.pop(node, None)  # Others will write over its status: ask for it again.
         revision = self._cache.revision
-        self.hub.publish(LIVENESS, [self.liveness.entry(node, revision)], revision)
+        self.hub.feed.publish(LIVENESS, [self.liveness.entry(node, revision)], revision)
 
     # --- node status ------------------------------------------------------------------------------
 
