@@ -91,6 +91,9 @@ class NodeApi:
     # What the kubelet calls.
 
     async def watch_view(self, topic: str) -> AsyncIterator[Sequence[Change]]:
+        while self.away:
+            await self._clock.sleep(0.5)
+        self._queue = asyncio.Queue(maxsize=QUEUE_MAX)
         self.reset()
         while True:
             yield await self._queue.get()

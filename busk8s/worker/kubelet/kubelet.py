@@ -8,35 +8,44 @@ Invariant a pod has one worker; a worker lives until its pod is gone from the AP
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from busk8s.api.object import Json
-from busk8s.client.interface import Change, Client
+from busk8s.client.interface import Change, Client, Reset
 from busk8s.clock import Clock
 from busk8s.ids import IdSource
 from busk8s.log import Logger
 from busk8s.tasks import Nursery, supervise
 from busk8s.worker.kubelet.admit import refusal
+from busk8s.worker.kubelet.checkpoint import Checkpoint, Saved
 from busk8s.worker.kubelet.downward import Facts
 from busk8s.worker.kubelet.events import ApiRecorder, Recorder, pod_reference
 from busk8s.worker.kubelet.launch import Dns
+from busk8s.worker.kubelet.log_stream import LogStream
+from busk8s.worker.kubelet.logs import Rotation
 from busk8s.worker.kubelet.machine import Machine, read_machine
 from busk8s.worker.kubelet.node import room
 from busk8s.worker.kubelet.node_reporter import NodeReporter
+from busk8s.worker.kubelet.orphans import remove_orphans
 from busk8s.worker.kubelet.parts import Parts
 from busk8s.worker.kubelet.pleg import Pleg
 from busk8s.worker.kubelet.pod_worker import PodWorker
 from busk8s.worker.kubelet.pods import ContainerSpec, Pod
 from busk8s.worker.kubelet.probes import Probes
+from busk8s.worker.kubelet.relist import PodState
 from busk8s.worker.kubelet.status import Host
 from busk8s.worker.kubelet.status_writer import StatusWriter
-from busk8s.worker.kubelet.view import View
+from busk8s.worker.kubelet.view import Delta, View
 from busk8s.worker.kubelet.volumes import Volumes
 from busk8s.worker.runtime.base import Runtime
 
 StreamHandler = Callable[[Json, Callable[[bytes], Awaitable[None]]], Awaitable[None]]
 
 PODS_MAX = 110  # As upstream's maxPods.
+
+# What a pod needs to go on without the master; the Node comes again with the first Reset.
+SAVED_KINDS = ("pods", "configmaps", "secrets", "services", "serviceaccounts", "nodes")
 
 log = Logger("kubelet")
 
@@ -66,6 +75,7 @@ class Kubelet:
         machine: Machine | None = None,
         pods_max: int = PODS_MAX,
     ) -> None:
+        """`root_dir` empty: nothing on disk, for hollow nodes by the thousand."""
         self.node_name = node_name
         self._client = client
         self._link = link
@@ -100,9 +110,19 @@ class Kubelet:
             problem=lambda: self._parts.pleg.failure, on_subnet=self._subnet_known,
         )  # fmt: skip
 
+        view_file = Path(root_dir or ".") / "view.checkpoint"
+        self._checkpoint = Checkpoint(view_file, clock, self._take, enabled=bool(root_dir))
+        self._rotation = Rotation(root_dir, runtime, clock, self._with_states)
+        logs = LogStream(root_dir, view, self._parts.pleg, self._parts.writer, clock)
+        link.on_stream("log", logs.serve)
+
+    def _with_states(self) -> list[tuple[Pod, PodState]]:
+        return [(worker.pod, self._parts.pleg.peek(uid)) for uid, worker in self._workers.items()]
+
     async def run(self) -> None:
         """Runs until cancelled; containers go on without it."""
         await self._runtime.open()
+        self._resume()
         try:
             async with self._nursery:
                 await supervise(
@@ -111,6 +131,8 @@ class Kubelet:
                     self._own_recorder.run(),
                     self._parts.probes.run(),
                     self._reporter.run(),
+                    self._rotation.run(),
+                    self._checkpoint.run(),
                     self._follow(),
                 )
         finally:
@@ -118,11 +140,34 @@ class Kubelet:
 
     async def _follow(self) -> None:
         async for batch in self._client.watch_view(f"node/{self.node_name}"):
-            self._apply(batch)
+            if self._apply(batch).reset:
+                # Only now is it sure what is not wanted any more: a checkpoint may be old.
+                job = remove_orphans(self._parts, lambda: self._workers)
+                self._nursery.spawn(job, name="orphans")
 
-    def _apply(self, batch: Sequence[Change]) -> None:
+    def _resume(self) -> None:
+        """Go on with the last view on disk until the master sends a newer one."""
+        saved = self._checkpoint.load() if self._parts.root else None
+        if saved is None or saved.node_name != self.node_name:
+            return
+        view = self._parts.view
+        view.apply([Reset(saved.objects, saved.revision)])
+        for uid, pod in view.pods.items():
+            self._parts.writer.seed(uid, pod.status)
+            if status := saved.statuses.get(uid):
+                self._parts.writer.submit(pod, status)
+            self._sync(pod)
+        log.info("resumed from disk", pods=len(view.pods), revision=saved.revision)
+
+    def _take(self) -> Saved:
+        view = self._parts.view
+        kept = tuple(obj for obj in view.objects() if obj.resource.key in SAVED_KINDS)
+        return Saved(self.node_name, view.revision, kept, self._parts.writer.unwritten())
+
+    def _apply(self, batch: Sequence[Change]) -> Delta:
         view = self._parts.view
         delta = view.apply(batch)
+        self._checkpoint.changed()
         if delta.node or delta.reset:
             self._reporter.node_changed(view.get("nodes", "", self.node_name))
         for uid in delta.vanished:
@@ -133,6 +178,7 @@ class Kubelet:
             if delta.reset:
                 self._parts.writer.seed(uid, pod.status)
             self._sync(pod)
+        return delta
 
     def _sync(self, pod: Pod) -> None:
         worker = self._workers.get(pod.uid)

@@ -31,6 +31,7 @@ from busk8s.worker.kubelet.launch import (
     log_directory,
     sandbox_config,
 )
+from busk8s.worker.kubelet.logs import remove_log
 from busk8s.worker.kubelet.parts import Parts
 from busk8s.worker.kubelet.payload import VolumeError
 from busk8s.worker.kubelet.pods import ContainerSpec, Pod
@@ -92,7 +93,8 @@ class Performer:
                 await runtime.remove_sandbox(sandbox_id)
             case plans.RemoveFiles():
                 self._parts.volumes.remove(pod)
-                shutil.rmtree(log_directory(self._parts.root, pod), ignore_errors=True)
+                if self._parts.root:
+                    shutil.rmtree(log_directory(self._parts.root, pod), ignore_errors=True)
                 self._progress.removed = True
             case plans.DeletePod():
                 await self._delete(pod)
@@ -136,7 +138,7 @@ class Performer:
             self._event(pod, "Warning", "Failed", f"Error: {error}", spec)
             return
         await self._create_and_start(pod, spec, config)
-        await self._forget_old(state, spec.name)
+        await self._forget_old(pod, state, spec.name)
 
     def _facts(self) -> Facts:
         host = self._parts.host
@@ -195,11 +197,13 @@ class Performer:
             handler, spec, container_id, ip, parts.runtime, parts.clock, limit_s=limit_s
         )
 
-    async def _forget_old(self, state: PodState, name: str) -> None:
+    async def _forget_old(self, pod: Pod, state: PodState, name: str) -> None:
         """`state` is from before the start: one of those is the previous run, the rest goes."""
         for container in state.attempts(name)[KEPT_ATTEMPTS - 1 :]:
             if container.state != "running":
                 await self._parts.runtime.remove_container(container.id)
+                if self._parts.root:
+                    remove_log(self._parts.root, pod, container)
 
     def _failed(self, name: str, reason: str, message: str) -> None:
         now = self._parts.clock.now()

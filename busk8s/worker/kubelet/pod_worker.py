@@ -37,7 +37,7 @@ log = Logger("kubelet.pod")
 class PodWorker:
     def __init__(self, parts: Parts, pod: Pod) -> None:
         self._parts = parts
-        self._pod = pod
+        self._pod = self._as_known_here(pod)
         self._progress = Progress()
         self._verdict: Verdict | None = None
         self._admitted = False
@@ -68,7 +68,8 @@ class PodWorker:
 
     def update(self, pod: Pod) -> None:
         """A new version of the pod, or of something it refers to."""
-        old, self._pod = self._pod, pod
+        old, self._pod = self._pod, self._as_known_here(pod)
+        pod = self._pod
         sources = self._sources_now()
         if sources != self._sources:
             self._sources = sources
@@ -76,6 +77,13 @@ class PodWorker:
             self.retry("CreateContainerConfigError")
         elif old.raw is pod.raw or not _only_status_changed(old, pod):
             self.wake()
+
+    def _as_known_here(self, pod: Pod) -> Pod:
+        """That it ended here counts, even before the API has heard of it."""
+        latest = self._parts.writer.latest(pod.uid)
+        if latest is not None and self._final(latest) and not pod.finished:
+            return replace(pod, status=latest)
+        return pod
 
     def retry(self, reason: str) -> None:
         """What caused failures of this kind is different now: do not wait any longer."""

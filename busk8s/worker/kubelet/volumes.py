@@ -15,7 +15,7 @@ import ctypes
 import os
 import shutil
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from pathlib import Path
 
 from busk8s.api import quantity
@@ -43,12 +43,15 @@ def unsupported_volumes(pod: Pod) -> list[str]:
 
 class Volumes:
     def __init__(self, root: str, lookup: Lookup, new_label: Callable[[], str]) -> None:
+        self._on_disk = bool(root)
         self._root = Path(root)
         self._lookup = lookup
         self._new_label = new_label
 
     def prepare(self, pod: Pod, facts: Facts) -> None:
         """Make or refresh all volumes of `pod`; raises VolumeError."""
+        if not self._on_disk:
+            return
         for volume in pod.spec.get("volumes") or ():
             try:
                 self._prepare(pod, volume, facts)
@@ -58,6 +61,8 @@ class Volumes:
                 raise VolumeError(text) from error
 
     def mounts(self, pod: Pod, spec: ContainerSpec, env: Mapping[str, str]) -> list[Mount]:
+        if not self._on_disk:
+            return []
         volumes = {volume["name"]: volume for volume in pod.spec.get("volumes") or ()}
         made = []
         for wanted in spec.raw.get("volumeMounts") or ():
@@ -74,7 +79,7 @@ class Volumes:
     def hosts_file(self, pod: Pod, ip: str, hostname: str) -> Mount | None:
         """An /etc/hosts with the pod's own aliases; without aliases the runtime's will do."""
         aliases = pod.spec.get("hostAliases")
-        if not aliases:
+        if not aliases or not self._on_disk:
             return None
         lines = ["127.0.0.1\tlocalhost", "::1\tlocalhost ip6-localhost ip6-loopback"]
         if ip:
@@ -88,14 +93,14 @@ class Volumes:
     def remove(self, pod: Pod) -> None:
         """All that was made for the pod, tmpfs mounts first."""
         directory = self._pod(pod.uid)
-        if not directory.exists():
+        if not self._on_disk or not directory.exists():
             return
         for volume in pod.spec.get("volumes") or ():
             if _in_memory(volume):
                 _umount(self._path(pod, volume))
         shutil.rmtree(directory, ignore_errors=True)
 
-    def remove_orphans(self, kept: Mapping[str, object]) -> None:
+    def remove_orphans(self, kept: Container[str]) -> None:
         """Directories of pods that are no more (left by a kubelet that was killed)."""
         pods = self._root / "pods"
         for directory in pods.iterdir() if pods.exists() else ():
