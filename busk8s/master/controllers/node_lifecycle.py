@@ -91,20 +91,19 @@ class NodeLifecycleController:
 
 def plan(observed: Observed, now: float) -> Plan:
     node = observed.node
-    conditions = list(status_of(node).get("conditions") or ())
-    actions: list[Action] = []
-    if observed.silent:
-        if unknown := _unknown(conditions, now):
-            actions.append(
-                Patch(node, {"status": {"conditions": unknown}}, "strategic", subresource="status")
+    conditions: list[Json] = list(status_of(node).get("conditions") or ())
+    unknown = _unknown(conditions, now) if observed.silent else []
+    if unknown:
+        # Taints follow when this is written: their patch needs the node's newest revision.
+        patch = {"status": {"conditions": unknown}}
+        message = f"Node {node.name} status is now: NodeNotReady"
+        return Plan(
+            (
+                Patch(node, patch, "strategic", subresource="status"),
+                Emit(node, "Normal", "NodeNotReady", message),
             )
-            if any(entry["type"] == "Ready" for entry in unknown):
-                message = f"Node {node.name} status is now: NodeNotReady"
-                actions.append(Emit(node, "Normal", "NodeNotReady", message))
-        conditions = _overlaid(conditions, unknown)
-        actions += _not_ready_pods(observed.pods, now)
-    actions += _taint(node, conditions, now)
-    return Plan(tuple(actions))
+        )
+    return Plan((*_taint(node, conditions, now), *_not_ready_pods(observed.pods, now)))
 
 
 def _unknown(conditions: Sequence[Json], now: float) -> list[Json]:
@@ -126,11 +125,6 @@ def _unknown(conditions: Sequence[Json], now: float) -> list[Json]:
         entry["lastHeartbeatTime"] = (before or {}).get("lastHeartbeatTime") or stamp
         result.append(entry)
     return result
-
-
-def _overlaid(conditions: Sequence[Json], newer: Sequence[Json]) -> list[Json]:
-    types = {c["type"] for c in newer}
-    return [*(c for c in conditions if c["type"] not in types), *newer]
 
 
 def _taint(node: Object, conditions: Sequence[Json], now: float) -> list[Action]:

@@ -53,7 +53,7 @@ class Cluster:
         await self.store.open()
         await self.cache.open()
         self.server.open()
-        await bootstrap(self.server.dispatch, Address("10.96.0.1", "127.0.0.1", 6440))
+        await bootstrap(self.server.dispatch, Address("10.96.0.1", "192.0.2.1", 6440))
 
     async def _dispatch(self, request: Request) -> Any:
         self.requests.append((request.method, request.path))

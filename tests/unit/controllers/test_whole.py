@@ -387,7 +387,7 @@ async def test_a_silent_node_is_unknown_tainted_and_emptied_after_the_toleration
         assert ready["message"] == "Kubelet stopped posting node status."
 
         def taints() -> list[tuple[str, str]]:
-            found = cluster.one(NODES, "n1").data["spec"].get("taints") or []
+            found = cluster.one(NODES, "n1").data.get("spec", {}).get("taints") or []
             return [(t["key"], t["effect"]) for t in found]
 
         key = "node.kubernetes.io/unreachable"
