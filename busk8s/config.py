@@ -108,6 +108,7 @@ class WorkerSettings:
     node_ip: str = ""  # "" = the address this host reaches the master from
     labels: tuple[str, ...] = ()  # key=value
     proxy: str = "auto"  # auto, nftables, userspace, none
+    service_cidr: str = "10.96.0.0/16"
     cluster_domain: str = "cluster.local"
 
     def check(self) -> WorkerSettings:

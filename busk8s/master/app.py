@@ -7,9 +7,7 @@ Leaves    starting several of them (cli.supervisor, cli.up).
 from __future__ import annotations
 
 import asyncio
-import os
 import random
-import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -17,16 +15,15 @@ from typing import TYPE_CHECKING
 
 from busk8s import log
 from busk8s.clock import SystemClock
-from busk8s.config import ConfigError, DataDir, MasterSettings, from_flags
+from busk8s.config import DataDir, MasterSettings, from_flags
 from busk8s.ids import IdSource, RandomIds
 from busk8s.master.apiserver.pki import Pki
+from busk8s.process import Ready, run_process, take_ready_fd
 from busk8s.tasks import Nursery
 
 if TYPE_CHECKING:
     from busk8s.client.bus import BusClient
 
-REFUSED = 2  # Exit status for settings or a data directory that cannot be used.
-Ready = Callable[[], None]
 logger = log.Logger("busk8s")
 
 
@@ -93,51 +90,6 @@ COMPONENTS: dict[str, Callable[[MasterSettings, DataDir, Ready], Awaitable[None]
 
 def system_ids() -> IdSource:
     return RandomIds(random.SystemRandom())
-
-
-async def until_told(job: Callable[[], Awaitable[None]]) -> None:
-    """Run `job` until it ends, or SIGTERM or SIGINT says so; then it is cancelled and awaited."""
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    assert task is not None
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, task.cancel)
-    await job()
-
-
-def notify(descriptor: int) -> Ready:
-    """A function that tells whoever started us, once."""
-    told: list[bool] = []
-
-    def ready() -> None:
-        if descriptor >= 0 and not told:
-            told.append(True)
-            os.write(descriptor, b"ready\n")
-            os.close(descriptor)
-
-    return ready
-
-
-def run_process(job: Callable[[Ready], Awaitable[None]], ready_fd: int) -> int:
-    """One component as a process: uvloop, signals, exit status."""
-    import uvloop
-
-    log.configure(os.environ.get("BUSK8S_LOG", "info"))
-    try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(until_told(lambda: job(notify(ready_fd))))
-    except asyncio.CancelledError:
-        return 0
-    except ConfigError as error:
-        sys.stderr.write(f"busk8s: {error}\n")
-        return REFUSED
-    return 0
-
-
-def take_ready_fd(flags: Sequence[str]) -> tuple[int, list[str]]:
-    """`--ready-fd=N` and the flags without it."""
-    rest = [flag for flag in flags if not flag.startswith("--ready-fd=")]
-    given = [flag for flag in flags if flag.startswith("--ready-fd=")]
-    return (int(given[-1].partition("=")[2]) if given else -1), rest
 
 
 def main(arguments: Sequence[str]) -> int:

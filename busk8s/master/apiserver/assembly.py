@@ -6,6 +6,7 @@ Leaves    what the parts do; which process this runs in (master.app).
 
 from __future__ import annotations
 
+import ipaddress
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -17,7 +18,7 @@ from busk8s.api.object import Json
 from busk8s.api.scheme import Resource
 from busk8s.bus.wire import Endpoints
 from busk8s.clock import Clock
-from busk8s.config import ConfigError, DataDir, MasterSettings, listen, write_private
+from busk8s.config import ConfigError, DataDir, MasterSettings, listen, own_address, write_private
 from busk8s.ids import IdSource
 from busk8s.log import Logger
 from busk8s.master.apiserver import discovery, tokens
@@ -108,7 +109,7 @@ async def running(
         await http.open(sockets, pki.server_context())
         stack.push_async_callback(http.close)
         endpoints = await stack.enter_async_context(bus_open(bus, settings, data))
-        await bootstrap(server.dispatch, Address(service_ip, settings.reached_at, port))
+        await bootstrap(server.dispatch, Address(service_ip, _seen_by_pods(settings), port))
         settled.append(True)
         url = f"https://{_bracketed(settings.reached_at)}:{port}"
         _announce(data, url, settings, endpoints)
@@ -130,15 +131,27 @@ async def _open_store(
     return cache, store
 
 
+def _seen_by_pods(settings: MasterSettings) -> str:
+    """This host's own address where the API listens on loopback only."""
+    reached = settings.reached_at
+    return own_address() if ipaddress.ip_address(reached).is_loopback else reached
+
+
 def _announce(data: DataDir, url: str, settings: MasterSettings, endpoints: Endpoints) -> None:
     """Where we are and how to know us: for the commands that run beside us."""
     said = {
         "url": url,
         "host": settings.reached_at,
-        "requests_port": int(endpoints.requests.rsplit(":", 1)[1]),
+        "requests_port": _port(endpoints.requests),
+        "feed_port": _port(endpoints.feed),
+        "heartbeats_port": _port(endpoints.heartbeats),
         "server_key": server_keys(data).public,
     }
     write_private(data.endpoints, json.dumps(said).encode())
+
+
+def _port(address: str) -> int:
+    return int(address.rsplit(":", 1)[1])
 
 
 def _resource_of(key: str) -> Resource:

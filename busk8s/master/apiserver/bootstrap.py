@@ -67,6 +67,8 @@ def wanted(address: Address) -> Iterator[Wanted]:
             | {"value": value, "description": description},
         )
     yield Wanted("/api/v1/namespaces/default/services", _service(address))
+    if ipaddress.ip_address(address.host).is_loopback:
+        return  # nobody else can reach it there, and the API takes no such endpoint
     yield Wanted("/api/v1/namespaces/default/endpoints", _endpoints(address), follow=True)
     slices = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
     yield Wanted(slices, _slice(address), follow=True)
