@@ -58,6 +58,11 @@ class Object:
             self._data = orjson.loads(self.body)
         return self._data
 
+    def glance(self) -> Json:
+        """As `data`, but what is parsed for it is not kept: for readers who keep an extract."""
+        whole: Json = self._data if self._data is not None else orjson.loads(self.body)
+        return whole
+
     @property
     def metadata(self) -> Json:
         metadata: Json = self.data["metadata"]

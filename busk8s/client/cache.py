@@ -174,7 +174,7 @@ class Cache:
         if old is not None and old.revision >= obj.revision:
             return []
         self._assumed[obj.key] = obj.revision
-        return [(old, self._store(obj))]
+        return [(old, self._store(self._reduced(obj)))]
 
     def assume_deleted(self, obj: Object) -> None:
         """Remember that the server agreed to delete `obj`; the watch will show it in time."""
@@ -185,6 +185,7 @@ class Cache:
     def _put(self, obj: Object) -> list[Delta]:
         self.revision = max(self.revision, obj.revision)
         old = self._objects.get(obj.key)
+        obj = self._reduced(obj)
         if old is not None and old.revision >= obj.revision:
             if old.revision == obj.revision:
                 self._assumed.pop(obj.key, None)
@@ -192,8 +193,6 @@ class Cache:
         self._assumed.pop(obj.key, None)
         if old is not None and old.uid != obj.uid:
             self._bury(old)
-        if obj.deleting:
-            self._doomed.discard(obj.uid)
         return [(old, self._store(obj))]
 
     def _gone(self, obj: Object) -> list[Delta]:
@@ -221,16 +220,17 @@ class Cache:
             if before is not None and self._assumed.get(obj.key, 0) > reset.revision:
                 continue
             self._assumed.pop(obj.key, None)
-            if obj.deleting:
-                self._doomed.discard(obj.uid)
             if before is None or before.revision != obj.revision:
-                deltas.append((before, self._store(obj)))
+                deltas.append((before, self._store(self._reduced(obj))))
         return deltas
 
+    def _reduced(self, obj: Object) -> Object:
+        return obj if self._keep is None else self._keep(obj)
+
     def _store(self, obj: Object) -> Object:
-        if self._keep is not None:
-            obj = self._keep(obj)
         key = obj.key
+        if self._doomed and obj.deleting:
+            self._doomed.discard(obj.uid)
         self._objects[key] = obj
         for index in self._indexes.values():
             index.put(key, obj)
@@ -258,7 +258,7 @@ METADATA_KEPT = (
 
 def metadata_only(obj: Object) -> Object:
     """`obj` without its content: what the garbage collector needs to know of any kind."""
-    metadata = obj.metadata
+    metadata = obj.glance()["metadata"]
     kept = {key: metadata[key] for key in METADATA_KEPT if key in metadata}
     data = {
         "kind": obj.resource.kind,

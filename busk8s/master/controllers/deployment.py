@@ -25,6 +25,7 @@ from busk8s.master.controllers.deployment_plan import (
     plan,
 )
 from busk8s.master.controllers.loop import Wake, own_key
+from busk8s.master.controllers.slim import slim_pod
 
 
 class DeploymentController:
@@ -33,7 +34,7 @@ class DeploymentController:
     def __init__(self, caches: SharedCaches) -> None:
         self._deployments = caches.need(DEPLOYMENTS)
         self._sets = caches.need(REPLICASETS, (CONTROLLER,))
-        self._pods = caches.need(PODS, (CONTROLLER,))
+        self._pods = caches.need(PODS, (CONTROLLER,), whole=False, keep=slim_pod)
         self.wakes: Mapping[Resource, Wake] = {
             DEPLOYMENTS: own_key,
             REPLICASETS: self._woken_by_set,

@@ -31,6 +31,7 @@ from busk8s.master.controllers.endpoint_facts import (
 )
 from busk8s.master.controllers.endpointslices import woken_by_pod
 from busk8s.master.controllers.loop import Wake, own_key
+from busk8s.master.controllers.slim import slim_pod
 
 ADDRESSES_MAX = 1_000
 OVER_CAPACITY = "endpoints.kubernetes.io/over-capacity"
@@ -51,7 +52,7 @@ class EndpointsController:
 
     def __init__(self, caches: SharedCaches) -> None:
         self._services = caches.need(SERVICES)
-        self._pods = caches.need(PODS)
+        self._pods = caches.need(PODS, whole=False, keep=slim_pod)
         self._endpoints = caches.need(ENDPOINTS)
         self.wakes: Mapping[Resource, Wake] = {
             SERVICES: own_key,

@@ -33,6 +33,7 @@ from busk8s.master.controllers.endpoint_facts import (
     target_reference,
 )
 from busk8s.master.controllers.loop import Wake, own_key
+from busk8s.master.controllers.slim import slim_node, slim_pod
 
 SLICE_MAX = 100  # As Kubernetes' default; an update of one endpoint sends one slice.
 SERVICE_NAME = "kubernetes.io/service-name"
@@ -54,9 +55,9 @@ class EndpointSliceController:
 
     def __init__(self, caches: SharedCaches) -> None:
         self._services = caches.need(SERVICES)
-        self._pods = caches.need(PODS)
+        self._pods = caches.need(PODS, whole=False, keep=slim_pod)
         self._slices = caches.need(ENDPOINTSLICES)
-        self._nodes = caches.need(NODES)
+        self._nodes = caches.need(NODES, whole=False, keep=slim_node)
         self.wakes: Mapping[Resource, Wake] = {
             SERVICES: own_key,
             PODS: woken_by_pod(self._services.by),

@@ -23,6 +23,7 @@ from busk8s.errors import Error
 from busk8s.master.controllers.actions import Action, Emit, Patch, Plan
 from busk8s.master.controllers.children import is_finished, is_ready, spec_of, status_of
 from busk8s.master.controllers.loop import Wake, own_key
+from busk8s.master.controllers.slim import slim_node, slim_pod
 
 STOPPED = ("NodeStatusUnknown", "Kubelet stopped posting node status.")
 NEVER = ("NodeStatusNeverUpdated", "Kubelet never posted node status.")
@@ -51,8 +52,8 @@ class NodeLifecycleController:
     name = "node-lifecycle"
 
     def __init__(self, caches: SharedCaches) -> None:
-        self._nodes = caches.need(NODES)
-        self._pods = caches.need(PODS, (NODE,))
+        self._nodes = caches.need(NODES, whole=False, keep=slim_node)
+        self._pods = caches.need(PODS, (NODE,), whole=False, keep=slim_pod)
         self._silent: set[str] = set()
         self.wakes: Mapping[Resource, Wake] = {NODES: own_key, PODS: self._woken_by_pod}
 

@@ -21,6 +21,7 @@ from busk8s.errors import Error
 from busk8s.master.controllers.actions import Action, Call, Delete, Patch, Plan
 from busk8s.master.controllers.children import is_finished, spec_of, status_of
 from busk8s.master.controllers.loop import Wake
+from busk8s.master.controllers.slim import slim_node, slim_pod
 from busk8s.master.controllers.taint_eviction import no_execute
 
 # Differs from Kubernetes: 40 s there; nodes fall silent here after 5 s, so everything is quicker.
@@ -50,8 +51,8 @@ class PodGarbageCollector:
     name = "pod-gc"
 
     def __init__(self, caches: SharedCaches) -> None:
-        self._pods = caches.need(PODS, (NODE,))
-        self._nodes = caches.need(NODES)
+        self._pods = caches.need(PODS, (NODE,), whole=False, keep=slim_pod)
+        self._nodes = caches.need(NODES, whole=False, keep=slim_node)
         self._gone: dict[str, float] = {}
         self._finished = 0
         self.wakes: Mapping[Resource, Wake] = {PODS: self._woken_by_pod, NODES: self._woken_by_node}

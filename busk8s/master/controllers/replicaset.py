@@ -42,9 +42,10 @@ from busk8s.master.controllers.children import (
     without_condition,
 )
 from busk8s.master.controllers.loop import Wake, own_key
+from busk8s.master.controllers.slim import DELETION_COST, slim_pod
 
 BURST_MAX = 500  # As Kubernetes: one step never asks more of the apiserver than this.
-DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
+
 PHASE_RANK = {"Pending": 0, "Unknown": 1, "Running": 2}
 
 
@@ -63,7 +64,7 @@ class ReplicaSetController:
 
     def __init__(self, caches: SharedCaches) -> None:
         self._sets = caches.need(REPLICASETS, (CONTROLLER,))
-        self._pods = caches.need(PODS, (CONTROLLER,))
+        self._pods = caches.need(PODS, (CONTROLLER,), whole=False, keep=slim_pod)
         self.wakes: Mapping[Resource, Wake] = {REPLICASETS: own_key, PODS: self._woken_by_pod}
 
     def _woken_by_pod(self, old: Object | None, new: Object | None) -> Iterable[str]:

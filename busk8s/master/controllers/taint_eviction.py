@@ -20,6 +20,7 @@ from busk8s.errors import Error
 from busk8s.master.controllers.actions import Action, Delete, Emit, Patch, Plan
 from busk8s.master.controllers.children import is_finished, spec_of
 from busk8s.master.controllers.loop import Wake
+from busk8s.master.controllers.slim import slim_node, slim_pod
 
 SEEN_MAX = 10_000  # Taints without a time whose first sight is remembered.
 
@@ -35,8 +36,8 @@ class TaintEvictionController:
     name = "taint-eviction"
 
     def __init__(self, caches: SharedCaches) -> None:
-        self._pods = caches.need(PODS, (NODE,))
-        self._nodes = caches.need(NODES)
+        self._pods = caches.need(PODS, (NODE,), whole=False, keep=slim_pod)
+        self._nodes = caches.need(NODES, whole=False, keep=slim_node)
         self._seen: dict[tuple[str, str, str], str] = {}  # Taints without a time: when first seen.
         self.wakes: Mapping[Resource, Wake] = {PODS: self._woken_by_pod, NODES: self._woken_by_node}
 
