@@ -12,8 +12,9 @@ import json
 import os
 import random
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import orjson
@@ -21,6 +22,7 @@ import orjson
 from busk8s.api.request import Request, User
 from busk8s.bus.joining import Invitation
 from busk8s.client.direct import DirectClient
+from busk8s.client.interface import Client
 from busk8s.clock import SystemClock
 from busk8s.config import (
     ConfigError,
@@ -42,6 +44,8 @@ from busk8s.worker import app as worker
 
 log = Logger("busk8s")
 READY_POLL_S = 0.02
+RESTART_FIRST_S = 0.2
+RESTART_MAX_S = 10.0
 JOIN_TTL_S = 600.0
 
 
@@ -54,13 +58,20 @@ async def run(
         kubeconfig.write(api.pki, path, api.url, data.cluster_id, token=False)
         names = await node_names(api, data, workers)
         plans = [await worker_settings(api, data, name) for name in names]
-        jobs = [worker.run_worker(plan, lambda: None) for plan in plans]
+        jobs = [keep(f"worker {p.name}", partial(worker.run_worker, p, _quiet)) for p in plans]
         try:
             await supervise(
-                controllers(api), scheduler(api), *jobs, announce(api, names, path, ready)
+                keep("controllers", lambda: controllers(api)),
+                keep("scheduler", lambda: scheduler(api)),
+                *jobs,
+                announce(api, names, path, ready),
             )
         finally:
             await asyncio.shield(_tear_down([plan.data_dir for plan in plans]))
+
+
+def _quiet() -> None:
+    """Nobody waits for this one alone."""
 
 
 async def controllers(api: Api) -> None:
@@ -143,11 +154,32 @@ async def join_url(api: Api) -> str:
     ).render()
 
 
-def direct(api: Api, user: str) -> DirectClient:
+def direct(api: Api, user: str, views: Client | None = None) -> DirectClient:
     """A client in the API server's own process."""
     return DirectClient(
-        api.front, user=User(user, ("system:authenticated",)), source=api.cache, lost=(Overflow,)
+        api.front,
+        user=User(user, ("system:authenticated",)),
+        source=api.cache,
+        lost=(Overflow,),
+        views=views.watch_view if views is not None else None,
     )
+
+
+async def keep(name: str, start: Callable[[], Awaitable[None]]) -> None:
+    """Run a component for ever: what falls is started again, as a supervisor would."""
+    delay_s = RESTART_FIRST_S
+    while True:
+        try:
+            await start()
+            why = "it ended"
+        except ConfigError:
+            raise
+        except Exception as error:  # noqa: BLE001 - any bug of it costs that component only
+            log.error("component failed", component=name, error=error)
+            why = type(error).__name__
+        log.warning("starting it again", component=name, why=why, in_s=delay_s)
+        await SystemClock().sleep(delay_s)
+        delay_s = min(delay_s * 2, RESTART_MAX_S)
 
 
 async def _tear_down(roots: Sequence[Path]) -> None:

@@ -199,7 +199,7 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """Half closed: what was asked is still answered (without TLS; TLS has no half close)."""
-        if self._task is None:
+        if self._task is None or self._transport.get_extra_info("ssl_object") is not None:
             return False  # the transport closes
         self._ending = True
         return True

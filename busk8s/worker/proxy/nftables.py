@@ -87,11 +87,11 @@ class NftTable:
 async def nft(*arguments: str, stdin: str = "") -> str:
     child = await asyncio.create_subprocess_exec(
         "nft", *arguments,
-        stdin=asyncio.subprocess.PIPE,
+        stdin=asyncio.subprocess.PIPE if stdin else asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    out, err = await child.communicate(stdin.encode())
+    out, err = await child.communicate(stdin.encode() if stdin else None)
     if child.returncode:
         raise NftFailed(err.decode(errors="replace")[:2000].strip())
     return out.decode(errors="replace")
