@@ -37,6 +37,7 @@ from busk8s.master.apiserver.strategies.base import (
     prepare_create,
     prepare_status,
     prepare_update,
+    tidy_metadata,
 )
 from busk8s.master.apiserver.strategies.table import strategy_of
 from busk8s.master.apiserver.versions import served_data, to_served, to_stored
@@ -104,8 +105,6 @@ async def create_object(
 
 _NOT_ON_CREATE = (
     "resourceVersion",
-    "selfLink",
-    "managedFields",
     "deletionTimestamp",
     "deletionGracePeriodSeconds",
 )
@@ -274,8 +273,7 @@ async def _replace_once(
     new = _object_of(operation)
     apply_defaults(call.resource, new)
     stored, before = to_stored(call.resource, new), old.data
-    stored["metadata"].pop("managedFields", None)
-    stored["metadata"].pop("selfLink", None)
+    tidy_metadata(stored["metadata"])
     prepare(strategy_of(call.stored), stored, before)
     is_status = prepare is prepare_status
     rules = validate_status_update if is_status else validate_update

@@ -95,3 +95,51 @@ def config_map(name: str = "a", data: Json | None = None, **metadata: Any) -> Js
         "metadata": {"name": name, **metadata},
         "data": data if data is not None else {"k": "v"},
     }
+
+
+def deployment(name: str = "d", **spec: Any) -> Json:
+    labels = {"app": name}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {"containers": [{"name": "c", "image": "busybox"}]},
+            },
+            **spec,
+        },
+    }
+
+
+def service(name: str = "s", **spec: Any) -> Json:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name},
+        "spec": {"ports": [{"port": 80}], **spec},
+    }
+
+
+async def running_pod(api: Api, name: str = "a", node: str = "n1", **metadata: Any) -> Json:
+    """A pod that is bound and runs, as the kubelet would have reported."""
+    await api.must("POST", PODS, pod(name, **metadata))
+    target = {"metadata": {"name": name}, "target": {"kind": "Node", "name": node}}
+    await api.must("POST", f"{PODS}/{name}/binding", target)
+    ready = {"type": "Ready", "status": "True", "lastTransitionTime": "2027-01-15T08:00:00Z"}
+    status = {"status": {"phase": "Running", "conditions": [ready]}}
+    return await api.must("PATCH", f"{PODS}/{name}/status", status, content_type=MERGE)
+
+
+async def lines(response: Response, count: int) -> list[Json]:
+    """The first `count` events of a watch, which is then closed."""
+    found: list[Json] = []
+    assert response.stream is not None
+    async for chunk in response.stream:
+        found += [orjson.loads(line) for line in chunk.splitlines()]
+        if len(found) >= count:
+            break
+    await response.stream.aclose()  # type: ignore[attr-defined]  # an async generator
+    return found

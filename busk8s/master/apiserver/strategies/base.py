@@ -48,9 +48,24 @@ class Strategy:
     refused: str = ""
 
 
+# Upstream's encoding leaves these out when they are empty; so an empty one is no change.
+_OMIT_EMPTY = ("labels", "annotations", "finalizers", "ownerReferences")
+_DROPPED = ("managedFields", "selfLink")
+
+
+def tidy_metadata(metadata: Json) -> None:
+    """Drop what is not kept and what says nothing, in place."""
+    for key in _DROPPED:
+        metadata.pop(key, None)
+    for key in _OMIT_EMPTY:
+        if key in metadata and not metadata[key]:
+            del metadata[key]
+
+
 def prepare_create(strategy: Strategy, data: Json) -> None:
     """Drop what only the system may say, in place."""
     metadata = data["metadata"]
+    tidy_metadata(metadata)
     if strategy.generation:
         metadata["generation"] = 1
     else:

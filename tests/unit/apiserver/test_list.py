@@ -1,0 +1,136 @@
+"""API concepts: lists: selectors, pages, versions, all namespaces."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+from api_world import PODS, Api, config_map, pod, running_pod, world
+
+MAPS = "/api/v1/namespaces/default/configmaps"
+
+
+def names(data: dict[str, Any]) -> list[str]:
+    return [item["metadata"]["name"] for item in data["items"]]
+
+
+async def filled(count: int = 5) -> Api:
+    api = await world()
+    for index in range(count):
+        await api.must("POST", MAPS, config_map(f"m{index}"))
+    return api
+
+
+async def test_an_empty_list_has_a_version_and_no_items() -> None:
+    api = await world()
+    data = await api.must("GET", MAPS)
+    assert (data["kind"], data["apiVersion"], data["items"]) == ("ConfigMapList", "v1", [])
+
+
+async def test_a_list_is_ordered_and_shows_the_present() -> None:
+    api = await filled(3)
+    before = await api.must("GET", MAPS)
+    assert names(before) == ["m0", "m1", "m2"]
+    await api.must("DELETE", MAPS + "/m1")
+    after = await api.must("GET", MAPS)
+    assert names(after) == ["m0", "m2"]
+    assert int(after["metadata"]["resourceVersion"]) > int(before["metadata"]["resourceVersion"])
+
+
+async def test_all_namespaces() -> None:
+    api = await filled(1)
+    await api.must("POST", "/api/v1/namespaces/other/configmaps", config_map("z"))
+    assert names(await api.must("GET", "/api/v1/configmaps")) == ["m0", "z"]
+    assert names(await api.must("GET", MAPS)) == ["m0"]
+
+
+@pytest.mark.parametrize(
+    ("selector", "found"),
+    [
+        ("labelSelector=app=a", ["x"]),
+        ("labelSelector=app in (a,b)", ["x", "y"]),
+        ("labelSelector=!app", ["z"]),
+        ("fieldSelector=metadata.name=y", ["y"]),
+        ("fieldSelector=spec.nodeName=n1", ["x"]),
+        ("fieldSelector=status.phase!=Running&labelSelector=app", ["y"]),
+    ],
+)
+async def test_selectors_choose(selector: str, found: list[str]) -> None:
+    api = await world()
+    await running_pod(api, "x", labels={"app": "a"})
+    await api.must("POST", PODS, pod("y", labels={"app": "b"}))
+    await api.must("POST", PODS, pod("z"))
+    assert names(await api.must("GET", f"{PODS}?{selector}")) == found
+
+
+@pytest.mark.parametrize(
+    "selector", ["labelSelector=a in b", "fieldSelector=spec.colour=red", "fieldSelector=x"]
+)
+async def test_selectors_that_cannot_be_are_bad_requests(selector: str) -> None:
+    api = await world()
+    assert (await api.do("GET", f"{PODS}?{selector}"))[0] == 400
+
+
+async def test_pages_show_one_revision_whatever_happens_meanwhile() -> None:
+    api = await filled(5)
+    first = await api.must("GET", MAPS + "?limit=2")
+    assert names(first) == ["m0", "m1"]
+    assert first["metadata"]["remainingItemCount"] == 3
+    await api.must("DELETE", MAPS + "/m2")
+    await api.must("POST", MAPS, config_map("m9"))
+    token = first["metadata"]["continue"]
+    second = await api.must("GET", f"{MAPS}?limit=2&continue={token}")
+    assert names(second) == ["m2", "m3"]
+    assert second["metadata"]["resourceVersion"] == first["metadata"]["resourceVersion"]
+    token = second["metadata"]["continue"]
+    last = await api.must("GET", f"{MAPS}?limit=2&continue={token}")
+    assert names(last) == ["m4"]
+    assert "continue" not in last["metadata"]
+
+
+async def test_a_token_whose_state_is_forgotten_is_410_with_a_way_on() -> None:
+    api = await filled(4)
+    token = (await api.must("GET", MAPS + "?limit=2"))["metadata"]["continue"]
+    await api.must("DELETE", MAPS + "/m3")
+    api.server.parts.lists._snapshots.clear()
+    status, said = await api.do("GET", f"{MAPS}?limit=2&continue={token}")
+    assert (status, said["reason"]) == (410, "Expired")
+    way_on = said["metadata"]["continue"]
+    assert names(await api.must("GET", f"{MAPS}?limit=2&continue={way_on}")) == ["m2"]
+
+
+@pytest.mark.parametrize("token", ["x", "%%%", "e30", "eyJ2IjoibWV0YS5rOHMuaW8vdjEifQ"], ids=str)
+async def test_a_token_nobody_made_is_a_bad_request(token: str) -> None:
+    api = await filled(1)
+    assert (await api.do("GET", f"{MAPS}?limit=1&continue={token}"))[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("resourceVersion=0", 200),
+        ("resourceVersion=2", 200),
+        ("resourceVersion=2&resourceVersionMatch=NotOlderThan", 200),
+        ("resourceVersion=3&resourceVersionMatch=Exact", 200),
+        ("resourceVersion=1&resourceVersionMatch=Exact", 410),
+        ("resourceVersion=99", 504),
+        ("resourceVersion=x", 422),
+        ("resourceVersionMatch=Exact", 422),
+        ("resourceVersion=0&resourceVersionMatch=Exact", 422),
+        ("resourceVersion=1&resourceVersionMatch=Sometimes", 422),
+        ("limit=x", 400),
+    ],
+)
+async def test_version_rules_of_lists(query: str, code: int) -> None:
+    api = await filled(3)
+    assert (await api.do("GET", f"{MAPS}?{query}"))[0] == code
+
+
+async def test_a_repeated_list_is_the_same_bytes() -> None:
+    api = await filled(3)
+    first = await api.raw("GET", MAPS)
+    assert (await api.raw("GET", MAPS)).body == first.body
+    await api.must("POST", PODS, pod())
+    later = orjson.loads((await api.raw("GET", MAPS)).body)
+    assert later["metadata"]["resourceVersion"] == "4"

@@ -1,0 +1,136 @@
+"""API concepts: the patch types."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from api_world import MERGE, PODS, Api, config_map, deployment, pod, world
+
+MAPS = "/api/v1/namespaces/default/configmaps"
+JSON_PATCH = "application/json-patch+json"
+STRATEGIC = "application/strategic-merge-patch+json"
+
+
+async def test_a_merge_patch_replaces_adds_and_removes() -> None:
+    api = await world()
+    await api.must("POST", MAPS, config_map(data={"a": "1", "b": "2"}))
+    _, now = await api.patch(MAPS + "/a", {"data": {"a": None, "b": "3", "c": "4"}})
+    assert now["data"] == {"b": "3", "c": "4"}
+
+
+async def test_a_json_patch_is_a_list_of_operations() -> None:
+    api = await world()
+    await api.must("POST", MAPS, config_map(data={"a": "1"}))
+    operations = [
+        {"op": "test", "path": "/data/a", "value": "1"},
+        {"op": "replace", "path": "/data/a", "value": "2"},
+    ]
+    _, now = await api.patch(MAPS + "/a", operations, JSON_PATCH)
+    assert now["data"] == {"a": "2"}
+
+
+async def test_a_json_patch_whose_test_fails_changes_nothing() -> None:
+    api = await world()
+    await api.must("POST", MAPS, config_map(data={"a": "1"}))
+    failing = [{"op": "test", "path": "/data/a", "value": "9"}]
+    assert (await api.patch(MAPS + "/a", failing, JSON_PATCH))[0] == 422
+    assert api.store.revision == 1
+
+
+async def test_a_strategic_patch_merges_containers_by_name() -> None:
+    api = await world()
+    url = "/apis/apps/v1/namespaces/default/deployments"
+    await api.must("POST", url, deployment())
+    containers = [{"name": "side", "image": "x"}]
+    patch = {"spec": {"template": {"spec": {"containers": containers}}}}
+    _, now = await api.patch(url + "/d", patch, STRATEGIC)
+    names = {c["name"] for c in now["spec"]["template"]["spec"]["containers"]}
+    assert names == {"c", "side"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "word"),
+    [
+        ("application/apply-patch+yaml", 415, "server-side apply is not supported"),
+        ("application/json", 415, "application/merge-patch+json"),
+    ],
+    ids=["server-side apply", "no patch type"],
+)
+async def test_other_types_are_refused_by_name(kind: str, code: int, word: str) -> None:
+    api = await world()
+    await api.must("POST", MAPS, config_map())
+    status, said = await api.patch(MAPS + "/a", {}, kind)
+    assert status == code
+    assert word in said["message"]
+
+
+@pytest.mark.parametrize(
+    "body", [b"{", b"[]", b"3", b"null"], ids=["cut", "list", "number", "null"]
+)
+async def test_a_body_that_is_no_patch_is_a_bad_request(body: bytes) -> None:
+    api = await world()
+    await api.must("POST", MAPS, config_map())
+    assert (await api.patch(MAPS + "/a", body))[0] == 400
+
+
+async def test_a_patch_that_makes_the_object_invalid_is_refused() -> None:
+    api = await world()
+    await api.must("POST", PODS, pod())
+    status, said = await api.patch(PODS + "/a", {"spec": {"containers": None}})
+    assert status in (400, 422), said
+    assert api.store.revision == 1
+
+
+async def test_a_patch_cannot_rename() -> None:
+    api = await world()
+    await api.must("POST", MAPS, config_map())
+    assert (await api.patch(MAPS + "/a", {"metadata": {"name": "b"}}))[0] == 400
+
+
+async def test_racing_patches_all_land() -> None:
+    """A patch that loses a race is applied again to what won."""
+    api = await world()
+    await api.must("POST", MAPS, config_map())
+    slow = _SlowStore(api)
+    await asyncio.gather(*(api.patch(MAPS + "/a", {"data": {f"k{i}": "v"}}) for i in range(4)))
+    assert slow.lost > 0
+    now = await api.must("GET", MAPS + "/a")
+    assert {f"k{i}" for i in range(4)} <= now["data"].keys()
+
+
+class _SlowStore:
+    """Lets other requests run before each commit, so that they race."""
+
+    def __init__(self, api: Api) -> None:
+        self.lost = 0
+        commit = api.store.commit
+
+        async def later(batch: Any) -> Any:
+            await asyncio.sleep(0.01)
+            outcome = await commit(batch)
+            self.lost += not isinstance(outcome, int)
+            return outcome
+
+        api.store.commit = later  # type: ignore[method-assign]  # a store with latency
+
+
+async def test_a_status_patch_does_not_touch_spec() -> None:
+    api = await world()
+    url = "/apis/apps/v1/namespaces/default/deployments"
+    await api.must("POST", url, deployment())
+    patch = {"spec": {"replicas": 9}, "status": {"replicas": 2}}
+    now = await api.must("PATCH", url + "/d/status", patch, content_type=MERGE)
+    assert now["spec"]["replicas"] == 1
+    assert now["status"]["replicas"] == 2
+    assert now["metadata"]["generation"] == 1
+
+
+async def test_a_main_patch_does_not_touch_status() -> None:
+    api = await world()
+    url = "/apis/apps/v1/namespaces/default/deployments"
+    await api.must("POST", url, deployment())
+    _, now = await api.patch(url + "/d", {"spec": {"replicas": 9}, "status": {"replicas": 2}})
+    assert now["spec"]["replicas"] == 9
+    assert "replicas" not in now["status"]
