@@ -10,22 +10,47 @@ from busk8s.worker.network.netlink import Netlink
 from busk8s.worker.runtime import linux
 
 
+def current() -> int:
+    return os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+
+
 @contextmanager
-def fresh_netns() -> Iterator[None]:
-    """This thread, and what it starts, in a new network namespace; without root, nothing."""
-    if os.geteuid():
-        yield
-        return
-    before = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    linux.unshare(linux.CLONE_NEWNET)
+def enter(netns: int) -> Iterator[None]:
+    """This thread, and what it starts meanwhile, in network namespace `netns`."""
+    before = current()
+    linux.setns(netns)
     try:
-        netlink = Netlink()
-        netlink.set_up(1)
-        netlink.close()
         yield
     finally:
         linux.setns(before)
         os.close(before)
+
+
+@contextmanager
+def new_netns() -> Iterator[int]:
+    """A new one beside this one, by descriptor; its loopback is up."""
+    before = current()
+    linux.unshare(linux.CLONE_NEWNET)
+    made = current()
+    netlink = Netlink()
+    netlink.set_up(1)
+    netlink.close()
+    linux.setns(before)
+    os.close(before)
+    try:
+        yield made
+    finally:
+        os.close(made)
+
+
+@contextmanager
+def fresh_netns() -> Iterator[None]:
+    """Be in a new one; without root, nothing."""
+    if os.geteuid():
+        yield
+        return
+    with new_netns() as made, enter(made):
+        yield
 
 
 def alive(pid: int) -> bool:

@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,11 +36,11 @@ def pod(uid: str = "u1", *, attempt: int = 0, logs: str = "") -> SandboxConfig:
     )
 
 
-def program(*command: str, name: str = "c", **fields: object) -> ContainerConfig:
-    return ContainerConfig(name, "image", command=command, **fields)  # type: ignore[arg-type]  # a table of fields
+def program(*command: str, name: str = "c", **fields: Any) -> ContainerConfig:
+    return ContainerConfig(name, "image", command=command, **fields)
 
 
-def shell(script: str, **fields: object) -> ContainerConfig:
+def shell(script: str, **fields: Any) -> ContainerConfig:
     return program("sh", "-c", script, **fields)
 
 

@@ -118,7 +118,7 @@ def set_sysctl(name: str, value: str) -> bool:
         return False
     try:
         if os.read(fd, 64).strip() != value.encode():
-            os.write(fd, value.encode())
+            os.pwrite(fd, value.encode(), 0)  # elsewhere than at 0 it would be ignored
     except OSError:
         return False
     finally:

@@ -27,7 +27,8 @@ SETS = {
     "emptyports": "map {table} emptyports {{ type inet_proto . inet_service : verdict; }}",
 }
 BASE: dict[str, tuple[str, tuple[str, ...]]] = {
-    "refuse": ("", ("reject",)),
+    # A reset, as an ICMP answer is lost on the way back through a bridge.
+    "refuse": ("", ("meta l4proto tcp reject with tcp reset", "reject")),
     "lose": ("", ("drop",)),
     "translate": (
         "",

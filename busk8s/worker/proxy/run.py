@@ -106,7 +106,7 @@ class KernelBackend:
         self._service_cidr = service_cidr
         self._metric = 4096 + int(cluster[:4], 16) % 4096
         self._table = nftables.NftTable(cluster)
-        self._routes = routes.Routes(self._metric)
+        self._routes: routes.Routes | None = routes.Routes(self._metric)
         self._said: Mapping[routes.Route, str] = {}
         set_sysctl("net/ipv4/conf/all/route_localnet", "1")  # node ports on 127.0.0.1
 
@@ -115,12 +115,8 @@ class KernelBackend:
     ) -> None:
         own = [node for node in nodes if node["metadata"]["name"] == node_name]
         addresses = [routes.node_address(node) for node in own]
-        self._routes.apply(routes.plan(nodes, node_name, addresses))
+        self._route_nodes(routes.plan(nodes, node_name, addresses))
         self._route_services()
-        for route, text in self._routes.problems.items():
-            if route not in self._said:
-                log.error("a node's pods cannot be reached", why=text)
-        self._said = dict(self._routes.problems)
         wanted = ruleset(
             ports,
             own_pods=[cidr for node in own if (cidr := routes.pod_cidr(node))],
@@ -133,8 +129,20 @@ class KernelBackend:
         await self._table.check()
 
     async def close(self) -> None:
-        self._routes.close()
+        """Idempotent."""
+        if self._routes is not None:
+            self._routes.close()
+            self._routes = None
         await self._table.remove()
+
+    def _route_nodes(self, wanted: list[routes.Route]) -> None:
+        if self._routes is None:
+            self._routes = routes.Routes(self._metric)
+        self._routes.apply(wanted)
+        for route, text in self._routes.problems.items():
+            if route not in self._said:
+                log.error("a node's pods cannot be reached", why=text)
+        self._said = dict(self._routes.problems)
 
     def _route_services(self) -> None:
         if not self._service_cidr:
