@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 from pydantic import BaseModel
 
-from busk8s.api import fieldcheck, scheme, yamlbody
+from busk8s.api import fieldcheck, protobuf, scheme, yamlbody
 from busk8s.api.formats import normalise, plan_of
 from busk8s.api.scheme import Resource
 from busk8s.errors import Error, bad_request, too_large, unsupported_media_type
@@ -28,7 +28,7 @@ OBJECT_BYTES_MAX = 1536 * 1024
 # No kind nests this deep; beyond it recursive code (merging, comparing) would exhaust the stack.
 DEPTH_MAX = 200
 FIELD_VALIDATIONS = ("Strict", "Warn", "Ignore")
-JSON_TYPES = ("application/json", "application/yaml")
+JSON_TYPES = ("application/json", "application/yaml", protobuf.CONTENT_TYPE)
 # Fields whose content is anybody's JSON: a null in there is data. Keys are Resource.key.
 RAW_FIELDS = {"controllerrevisions.apps": "data"}
 
@@ -45,13 +45,23 @@ def decode(
         data = parse_json(resource, body, duplicates)
     elif media == "application/yaml":
         data = _yaml(resource, body, duplicates)
+    elif media == protobuf.CONTENT_TYPE:
+        data = from_protobuf(body)
     else:
         raise unsupported_media_type(content_type, JSON_TYPES)
     if not isinstance(data, dict):
         raise _unrecognised(resource, "couldn't get version/kind; the body is not an object")
-    if b"null" in body or media == "application/yaml":
+    if media == "application/yaml" or (media != protobuf.CONTENT_TYPE and b"null" in body):
         strip_nulls(data, keep=RAW_FIELDS.get(resource.key, ""))
     return data, check(resource, data, field_validation, duplicates)
+
+
+def from_protobuf(body: bytes) -> Json:
+    """The object in an `application/vnd.kubernetes.protobuf` body; 400 if it is none."""
+    try:
+        return protobuf.decode(body)
+    except ValueError as error:
+        raise bad_request(f"the body is not in protobuf form: {error}") from None
 
 
 def check(

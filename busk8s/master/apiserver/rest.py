@@ -14,8 +14,8 @@ from typing import Literal
 import orjson
 
 from busk8s import errors
-from busk8s.api import yamlbody
-from busk8s.api.decode import check_depth
+from busk8s.api import protobuf, yamlbody
+from busk8s.api.decode import check_depth, from_protobuf
 from busk8s.api.object import Json
 from busk8s.api.request import JSON, Request, Response
 
@@ -204,8 +204,10 @@ def is_dry_run(values: Sequence[str]) -> bool:
 def document(body: bytes, content_type: str) -> Json:
     """The JSON or YAML object in `body`, unchecked; raises 400 and 415."""
     media = content_type.partition(";")[0].strip().lower()
+    if media == protobuf.CONTENT_TYPE:
+        return from_protobuf(body)
     if media not in ("", JSON, YAML):
-        raise errors.unsupported_media_type(content_type, OFFERED)
+        raise errors.unsupported_media_type(content_type, (*OFFERED, protobuf.CONTENT_TYPE))
     try:
         data = orjson.loads(body) if media != YAML else yamlbody.parse(body, [])
     except ValueError as error:

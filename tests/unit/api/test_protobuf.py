@@ -1,0 +1,181 @@
+"""Kubernetes' protobuf form: what a Go client sends means what its JSON would mean."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from busk8s.api import protobuf
+from busk8s.api.protobuf import MAGIC, decode, encode, fields_of, message_name
+from busk8s.api.scheme import RESOURCES, model_of
+
+DEPLOYMENT: dict[str, Any] = {
+    "kind": "Deployment",
+    "apiVersion": "apps/v1",
+    "metadata": {"name": "w", "labels": {"a": "b"}, "creationTimestamp": "2026-01-02T03:04:05Z"},
+    "spec": {
+        "replicas": 0,
+        "selector": {"matchLabels": {"a": "b"}},
+        "template": {
+            "metadata": {},
+            "spec": {
+                "containers": [
+                    {
+                        "name": "c",
+                        "image": "i",
+                        "ports": [{"containerPort": 80}],
+                        "resources": {"limits": {"cpu": "1"}},
+                        "livenessProbe": {"httpGet": {"port": "http"}},
+                    }
+                ],
+                "volumes": [{"name": "x", "secret": {"secretName": "s"}}],
+            },
+        },
+        "strategy": {"rollingUpdate": {"maxSurge": "25%", "maxUnavailable": 1}},
+    },
+    "status": {},
+}
+
+
+def test_a_deployment_survives_the_wire() -> None:
+    """Zero replicas too: a pointer to zero is not absent."""
+    assert decode(encode(DEPLOYMENT)) == DEPLOYMENT
+
+
+def test_empty_strings_that_go_always_writes_are_absent_in_json() -> None:
+    message = protobuf._message("core.v1.Namespace")()
+    message.metadata.name = "shop"
+    message.metadata.namespace = ""
+    message.metadata.generateName = ""
+    message.metadata.creationTimestamp.SetInParent()
+    message.spec.SetInParent()
+    unknown = protobuf._message("runtime.Unknown")()
+    unknown.typeMeta.apiVersion, unknown.typeMeta.kind = "v1", "Namespace"
+    unknown.raw = message.SerializeToString()
+    assert decode(MAGIC + unknown.SerializeToString()) == {
+        "kind": "Namespace",
+        "apiVersion": "v1",
+        "metadata": {"name": "shop"},
+        "spec": {},
+    }
+
+
+def test_bytes_are_base64_in_json() -> None:
+    secret = {
+        "kind": "Secret",
+        "apiVersion": "v1",
+        "metadata": {"name": "s"},
+        "data": {"k": "YWJj"},
+        "immutable": False,
+    }
+    assert decode(encode(secret)) == secret
+
+
+NO_FORM = {"apiextensions.k8s.io", "apiregistration.k8s.io", "storagemigration.k8s.io"}
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [r for r in RESOURCES.values() if r.group not in NO_FORM],
+    ids=lambda r: f"{r.api_version} {r.kind}",
+)
+def test_every_field_of_every_kind_has_a_number(resource: Any) -> None:
+    name = message_name(resource.api_version, resource.kind)
+    assert name is not None
+    numbered: set[str] = set()
+
+    def collect(message: str) -> None:
+        for field in fields_of(message):
+            if field.inline:
+                collect(field.type)
+            else:
+                numbered.add(field.name)
+
+    collect(name)
+    model = model_of(resource)
+    wanted = {field.alias or key for key, field in model.model_fields.items()}
+    assert wanted - {"kind", "apiVersion"} <= numbered
+
+
+def of_type(name: str, depth: int) -> st.SearchStrategy[Any]:
+    special = {
+        "meta.v1.Time": st.sampled_from(["2026-01-02T03:04:05Z", "1999-12-31T23:59:59Z"]),
+        "meta.v1.MicroTime": st.just("2026-01-02T03:04:05.000006Z"),
+        "resource.Quantity": st.sampled_from(["1", "100m", "2Gi"]),
+        "intstr.IntOrString": st.one_of(st.integers(-9, 9), st.sampled_from(["50%", "http"])),
+        "runtime.RawExtension": st.just({"a": [1]}),
+        "meta.v1.FieldsV1": st.just({"f:metadata": {}}),
+        "string": st.text("abc", min_size=1, max_size=3),
+        "bytes": st.sampled_from(["YWJj", "AA=="]),
+        "bool": st.just(True),
+        "int32": st.integers(1, 2**31 - 1),
+        "int64": st.integers(1, 2**63 - 1),
+    }
+    if name in special:
+        return special[name]
+    if depth == 0:
+        return st.just({})
+    fields = fields_of(name)
+    if [(f.name, f.label) for f in fields] == [("items", "n")]:
+        return st.lists(st.text("abc", min_size=1, max_size=2), min_size=1, max_size=2)
+    optional: dict[str, st.SearchStrategy[Any]] = {}
+    for field in fields:
+        if field.inline or (not field.omitted_when_empty and not field.pointer):
+            continue
+        one = of_type(field.type, depth - 1)
+        if field.label == "n":
+            one = st.lists(one, min_size=1, max_size=2)
+        elif field.label == "m":
+            one = st.dictionaries(
+                st.text("kl", min_size=1, max_size=2), one, min_size=1, max_size=2
+            )
+        optional[field.name] = one
+    return st.fixed_dictionaries({}, optional=optional)
+
+
+KINDS = sorted(
+    name
+    for r in RESOURCES.values()
+    if r.group not in NO_FORM and (name := message_name(r.api_version, r.kind))
+)
+
+
+@given(st.data())
+def test_json_to_protobuf_to_json_is_the_identity(data: st.DataObject) -> None:
+    name = data.draw(st.sampled_from(KINDS))
+    made = data.draw(of_type(name, 3))
+    message = protobuf._message(name)()
+    protobuf._fill(message, name, made)
+    again = protobuf._message(name).FromString(message.SerializeToString())
+    found = protobuf._to_json(name)(again)
+    assert pruned(found) == pruned(made)
+
+
+def pruned(value: Any) -> Any:
+    """Without the empty structs and zeros that Go writes for fields that are never left out."""
+    if isinstance(value, dict):
+        kept = {key: pruned(item) for key, item in value.items()}
+        return {key: item for key, item in kept.items() if item not in ({}, [], "", 0, False)}
+    return [pruned(item) for item in value] if isinstance(value, list) else value
+
+
+@given(st.binary(max_size=200), st.booleans())
+def test_any_bytes_give_data_or_a_value_error(noise: bytes, enveloped: bool) -> None:
+    body = MAGIC + noise if enveloped else noise
+    try:
+        assert isinstance(decode(body), dict)
+    except ValueError:
+        pass
+
+
+@given(st.integers(0, 400), st.integers(0, 255))
+def test_a_damaged_message_gives_data_or_a_value_error(at: int, byte: int) -> None:
+    body = bytearray(encode(DEPLOYMENT))
+    body[at % len(body)] = byte
+    try:
+        decode(bytes(body))
+    except ValueError:
+        pass
