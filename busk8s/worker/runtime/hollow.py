@@ -58,6 +58,7 @@ class HollowRuntime:
     subnet: str = "10.255.0"
     name: str = "hollow"
     version: str = "0.1.0"
+    refuse_sandboxes: str = ""  # why, while set
     _sandboxes: dict[str, Sandbox] = field(default_factory=dict)
     _containers: dict[str, Container] = field(default_factory=dict)
     _timers: dict[str, asyncio.TimerHandle] = field(default_factory=dict)
@@ -83,6 +84,8 @@ class HollowRuntime:
 
     async def run_sandbox(self, config: SandboxConfig) -> Sandbox:
         await self._wait(self.sandbox_s)
+        if self.refuse_sandboxes:
+            raise RuntimeFailure("FailedCreatePodSandBox", self.refuse_sandboxes)
         self._count += 1
         number = self._count % 65_025
         ip = "" if config.host_network else f"{self.subnet}.{number % 254 + 1}"

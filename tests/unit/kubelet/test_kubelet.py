@@ -3,71 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from busk8s.clock import LoopClock
-from busk8s.ids import RandomIds
-from busk8s.tasks import Nursery
-from busk8s.testing.node_api import NodeApi
-from busk8s.worker.kubelet.kubelet import Kubelet
-from busk8s.worker.runtime.hollow import HollowRuntime, Stages
+from kubelet_world import SLEEPER, until, world
 
-SLEEPER: dict[str, Any] = {
-    "nodeName": "n1",
-    "containers": [{"name": "c", "image": "sleep"}],
-}
-
-
-@dataclass
-class World:
-    api: NodeApi
-    runtime: HollowRuntime
-    clock: LoopClock
-    root: Path
-
-    def status(self, name: str) -> dict[str, Any]:
-        found: dict[str, Any] = self.api.pod(name).get("status") or {}
-        return found
-
-    def phase(self, name: str) -> str:
-        return str(self.status(name).get("phase", ""))
-
-    def container(self, name: str) -> dict[str, Any]:
-        entries = self.status(name).get("containerStatuses") or [{}]
-        return dict(entries[0])
-
-    def ready(self, name: str) -> bool:
-        conditions = self.status(name).get("conditions") or ()
-        return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
-
-    def kubelet(self, **more: Any) -> Kubelet:
-        ids = RandomIds(random.Random(1))
-        return Kubelet(
-            "n1", self.api, self.api, self.runtime, self.clock, str(self.root), ids,
-            **{"node_ips": ("10.0.0.1",), **more},
-        )  # fmt: skip
-
-
-@asynccontextmanager
-async def world(
-    root: Path, table: dict[str, Stages] | None = None, **more: Any
-) -> AsyncIterator[World]:
-    clock = LoopClock()
-    made = World(NodeApi(clock), HollowRuntime(clock, table or {}), clock, root)
-    async with Nursery() as nursery:
-        nursery.spawn(made.kubelet(**more).run())
-        yield made
-
-
-async def until(what: Callable[[], bool], within_s: float = 60.0) -> None:
-    async with asyncio.timeout(within_s):
-        while not what():
-            await asyncio.sleep(0.05)
+from busk8s.worker.runtime.hollow import Stages
 
 
 async def test_a_pod_of_the_view_runs_and_reports_ready(tmp_path: Path) -> None:
