@@ -14,6 +14,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel
 from pydantic_core import ValidationError
 
+from busk8s.api.formats import describe
 from busk8s.api.shapes import validator_of
 
 Json = dict[str, Any]
@@ -70,10 +71,12 @@ def _drop(data: Any, location: Location) -> None:
 
 
 def _fill(data: Any, location: Location, model: type[BaseModel]) -> None:
-    _, annotation = _described(model, location)
+    owner, annotation = _described(model, location)
     for step in location[:-1]:
         data = data[step]
-    data[location[-1]] = _zero(annotation)
+    info = _field(owner, str(location[-1]))
+    quantity = info is not None and describe(annotation, tuple(info.metadata)).format == "quantity"
+    data[location[-1]] = "0" if quantity else _zero(annotation)
 
 
 def _zero(annotation: Any) -> Any:

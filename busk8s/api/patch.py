@@ -4,6 +4,7 @@ Owns      applying a patch to a document.
 Leaves    decoding the patch's bytes, checking the patched object (decode, validation).
 Invariant neither document nor patch is changed. The answer shares with both whatever the patch
           did not touch: whoever changes it in place must know the part is theirs.
+Differs from Kubernetes: an index below zero does not count from an array's end; RFC 6902 has none.
 """
 
 from __future__ import annotations

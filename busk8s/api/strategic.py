@@ -181,7 +181,7 @@ def _merged_list(original: list[Any], patch: list[Any], field: _Field) -> list[A
 
 
 def _merged_primitives(original: list[Any], patch: list[Any]) -> list[Any]:
-    if any(isinstance(element, dict | list) for element in patch):
+    if any(isinstance(element, dict | list) for element in (*original, *patch)):
         raise bad_request(_BAD_PRIMITIVES)
     contents = list(dict.fromkeys([*original, *patch]))
     return _interleaved(contents, patch, original, "")
