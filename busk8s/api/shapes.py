@@ -4,8 +4,9 @@ Owns      one pydantic-core validator a kind, built from the model's fields: clo
           JSON types, required fields.
 Leaves    the messages (fieldcheck), formats of scalars (formats).
 Invariant answers as `model.model_validate(data, strict=True, extra="forbid", by_name=False)`
-          would, save for required times: their zero value is null, so absent is right. Making no instance with its defaults is what makes it several times faster: a
-          pod has some thirty fields and its sender names ten.
+          would, save for required times: their zero value is null, so absent is right. Making no
+          instance with its defaults is what makes it faster: a pod's spec has some forty fields,
+          and its sender names ten.
 """
 
 from __future__ import annotations
