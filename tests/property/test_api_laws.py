@@ -258,7 +258,10 @@ def test_any_text_is_a_selector_or_a_bad_request(text: str) -> None:
     assert refusal(lambda: parse_fields(text)) in (0, 400)
 
 
-@given(st.binary(max_size=40), st.sampled_from(["", "application/json", "application/yaml"]))
+media_types = ["", "application/json", "application/yaml", "application/vnd.kubernetes.protobuf"]
+
+
+@given(st.binary(max_size=40), st.sampled_from(media_types))
 def test_any_bytes_are_a_document_or_a_refusal(body: bytes, content_type: str) -> None:
     code = refusal(lambda: decode(PODS, body, content_type, "Strict"))
     assert code in (0, 400, 413, 415)

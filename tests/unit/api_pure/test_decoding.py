@@ -190,7 +190,7 @@ def test_limits_are_kept() -> None:
 
 
 def test_other_content_types_are_named_unsupported() -> None:
-    assert refused(b"{}", "application/vnd.kubernetes.protobuf").code == 415
+    assert refused(b"{}", "application/cbor").code == 415
 
 
 def test_an_unknown_field_validation_is_refused() -> None:

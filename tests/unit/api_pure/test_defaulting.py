@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from busk8s.api import scheme
+from busk8s.api.defaulting.pod import pull_policy
 from busk8s.api.defaults import apply_defaults
-from busk8s.api.defaults.pod import pull_policy
 
 
 def defaulted(key: str, obj: dict[str, Any]) -> dict[str, Any]:

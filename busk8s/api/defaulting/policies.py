@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from busk8s.api.defaults.pod import Json, default_resource_list, filling
+from busk8s.api.defaulting.pod import Json, default_resource_list, filling
 
 NAMESPACE_LABEL = "kubernetes.io/metadata.name"
 RBAC_GROUP = "rbac.authorization.k8s.io"

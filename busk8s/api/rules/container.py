@@ -16,7 +16,7 @@ from busk8s.api.meta import (
     subdomain_errors,
 )
 from busk8s.api.quantity import nanos
-from busk8s.api.validation.cause import (
+from busk8s.api.rules.cause import (
     duplicate,
     forbidden,
     in_range,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from busk8s.api.meta import label_value_errors, qualified_name_errors, subdomain_errors
-from busk8s.api.validation.cause import (
+from busk8s.api.rules.cause import (
     duplicate,
     forbidden,
     invalid,
@@ -17,7 +17,7 @@ from busk8s.api.validation.cause import (
     one_of,
     required,
 )
-from busk8s.api.validation.metadata import validate_labels
+from busk8s.api.rules.metadata import validate_labels
 from busk8s.errors import Cause
 
 Json = dict[str, Any]

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from busk8s.api.meta import config_key_errors
-from busk8s.api.validation.cause import (
+from busk8s.api.rules.cause import (
     forbidden,
     immutable,
     invalid,

@@ -18,8 +18,7 @@ from busk8s.api.meta import (
     qualified_name_errors,
     subdomain_errors,
 )
-from busk8s.api.scheme import Resource
-from busk8s.api.validation.cause import (
+from busk8s.api.rules.cause import (
     forbidden,
     immutable,
     invalid,
@@ -28,6 +27,7 @@ from busk8s.api.validation.cause import (
     required,
     too_long,
 )
+from busk8s.api.scheme import Resource
 from busk8s.errors import Cause
 
 Json = dict[str, Any]

@@ -10,7 +10,7 @@ from typing import Any
 
 from busk8s.api.meta import config_key_errors, label_errors, subdomain_errors
 from busk8s.api.quantity import nanos
-from busk8s.api.validation.cause import (
+from busk8s.api.rules.cause import (
     duplicate,
     forbidden,
     invalid,
@@ -18,7 +18,7 @@ from busk8s.api.validation.cause import (
     not_supported,
     required,
 )
-from busk8s.api.validation.container import (
+from busk8s.api.rules.container import (
     VOLUME_FIELD_PATHS,
     relative_path,
     validate_field_ref,

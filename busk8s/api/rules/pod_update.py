@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from busk8s.api.validation.cause import forbidden, immutable, in_range, invalid
-from busk8s.api.validation.container import ID_MAX
-from busk8s.api.validation.pod import IP_MESSAGE, is_ip, validate_pod_spec
+from busk8s.api.rules.cause import forbidden, immutable, in_range, invalid
+from busk8s.api.rules.container import ID_MAX
+from busk8s.api.rules.pod import IP_MESSAGE, is_ip, validate_pod_spec
 from busk8s.errors import Cause
 
 Json = dict[str, Any]

@@ -10,7 +10,7 @@ from typing import Any
 
 from busk8s.api.meta import qualified_name_errors
 from busk8s.api.quantity import nanos
-from busk8s.api.validation.cause import (
+from busk8s.api.rules.cause import (
     duplicate,
     forbidden,
     invalid,
@@ -18,7 +18,7 @@ from busk8s.api.validation.cause import (
     not_negative,
     required,
 )
-from busk8s.api.validation.scheduling import validate_taints
+from busk8s.api.rules.scheduling import validate_taints
 from busk8s.errors import Cause
 
 Json = dict[str, Any]

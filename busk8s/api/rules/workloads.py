@@ -8,8 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from busk8s.api.selectors import from_label_selector
-from busk8s.api.validation.cause import (
+from busk8s.api.rules.cause import (
     forbidden,
     immutable,
     invalid,
@@ -18,8 +17,9 @@ from busk8s.api.validation.cause import (
     one_of,
     required,
 )
-from busk8s.api.validation.pod import validate_template
-from busk8s.api.validation.scheduling import validate_label_selector
+from busk8s.api.rules.pod import validate_template
+from busk8s.api.rules.scheduling import validate_label_selector
+from busk8s.api.selectors import from_label_selector
 from busk8s.errors import Cause, Error
 
 Json = dict[str, Any]

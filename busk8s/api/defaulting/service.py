@@ -7,7 +7,7 @@ Source    Kubernetes API reference, ServiceSpec; discovery/v1 and networking/v1 
 
 from __future__ import annotations
 
-from busk8s.api.defaults.pod import Json
+from busk8s.api.defaulting.pod import Json
 
 CLIENT_IP_AFFINITY_S = 10800
 

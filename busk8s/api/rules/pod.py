@@ -11,7 +11,7 @@ import ipaddress
 from typing import Any
 
 from busk8s.api.meta import label_errors, qualified_name_errors, subdomain_errors
-from busk8s.api.validation.cause import (
+from busk8s.api.rules.cause import (
     duplicate,
     forbidden,
     in_range,
@@ -21,19 +21,19 @@ from busk8s.api.validation.cause import (
     one_of,
     required,
 )
-from busk8s.api.validation.container import (
+from busk8s.api.rules.container import (
     ID_MAX,
     validate_container,
     validate_resources,
 )
-from busk8s.api.validation.metadata import validate_annotations, validate_labels
-from busk8s.api.validation.scheduling import (
+from busk8s.api.rules.metadata import validate_annotations, validate_labels
+from busk8s.api.rules.scheduling import (
     validate_affinity,
     validate_gates,
     validate_spread,
     validate_tolerations,
 )
-from busk8s.api.validation.volumes import validate_volumes
+from busk8s.api.rules.volumes import validate_volumes
 from busk8s.errors import Cause
 
 Json = dict[str, Any]

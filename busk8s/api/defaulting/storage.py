@@ -5,7 +5,7 @@ Source    Kubernetes API reference; core/v1 and storage/v1 defaults.
 
 from __future__ import annotations
 
-from busk8s.api.defaults.pod import Json, default_resource_list, filling
+from busk8s.api.defaulting.pod import Json, default_resource_list, filling
 
 _csi_driver = filling(
     attachRequired=True,

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from busk8s.api.scheme import Resource
-from busk8s.api.validation import cluster, configuration, pod, pod_update, service, workloads
-from busk8s.api.validation.metadata import (
+from busk8s.api.rules import cluster, configuration, pod, pod_update, service, workloads
+from busk8s.api.rules.metadata import (
     name_errors,
     validate_metadata,
     validate_metadata_update,
 )
-from busk8s.api.validation.structural import validate_structure
+from busk8s.api.rules.structural import validate_structure
+from busk8s.api.scheme import Resource
 from busk8s.errors import Cause
 
 __all__ = ["name_errors", "validate_create", "validate_status_update", "validate_update"]

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from busk8s.api.defaults import policies, service, storage, workloads
-from busk8s.api.defaults.pod import Json, default_pod, default_pod_template
+from busk8s.api.defaulting import policies, service, storage, workloads
+from busk8s.api.defaulting.pod import Json, default_pod, default_pod_template
 from busk8s.api.scheme import Resource
 
 __all__ = ["DEFAULTS", "apply_defaults", "default_pod_template"]

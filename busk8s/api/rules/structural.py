@@ -14,8 +14,8 @@ from pydantic import BaseModel
 
 from busk8s.api import scheme
 from busk8s.api.formats import describe
+from busk8s.api.rules.cause import required
 from busk8s.api.scheme import Resource
-from busk8s.api.validation.cause import required
 from busk8s.errors import Cause
 
 Json = dict[str, Any]

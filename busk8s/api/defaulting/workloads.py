@@ -5,8 +5,8 @@ Source    Kubernetes API reference; apps/v1 and batch/v1 defaults.
 
 from __future__ import annotations
 
-from busk8s.api.defaults.pod import Json, default_pod_template
-from busk8s.api.defaults.storage import default_claim
+from busk8s.api.defaulting.pod import Json, default_pod_template
+from busk8s.api.defaulting.storage import default_claim
 
 MAX_INT32 = 2**31 - 1
 

@@ -1,0 +1,1 @@
+"""Defaults by family of kinds; `busk8s.api.defaults` applies them."""

@@ -1,0 +1,1 @@
+"""Validation rules by family of kinds; `busk8s.api.validation` applies them."""
