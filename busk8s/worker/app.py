@@ -134,14 +134,14 @@ async def run_worker(settings: WorkerSettings, ready: Ready) -> None:
 
 async def tear_down(root: Path) -> None:
     """Stop every pod of this worker and take away what it made on the host."""
-    from busk8s.worker.proxy import nftables
+    from busk8s.worker.proxy.run import remove_leftovers
 
     runtime = runtime_of(root)
     await runtime.open()
     await runtime.shutdown()
     await runtime.close()
-    if os.geteuid() == 0 and nftables.available():
-        await nftables.NftTable(cluster_of(root)).remove()
+    if os.geteuid() == 0:
+        await remove_leftovers(cluster_of(root))
 
 
 COMPONENTS: dict[str, Callable[[WorkerSettings, Ready], Awaitable[None]]] = {

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -59,7 +60,7 @@ async def gone(root: Path, supervisor: int) -> None:
     assert not leftover_groups(name)
     with open("/proc/self/mountinfo") as file:
         assert str(root) not in file.read()
-    assert not os.path.exists(f"/sys/class/net/{bridge_name(name)}")
+    assert bridge_name(name) not in [device for _, device in socket.if_nameindex()]
 
 
 def leftover_groups(name: str) -> list[str]:
@@ -151,6 +152,20 @@ async def test_a_killed_supervisor_takes_its_containers_along(tmp_path: Path) ->
         assert [s.state for s in await runtime.list_sandboxes()] == ["notready"]
         again = await runtime.run_sandbox(pod(attempt=1))
         await started(runtime, again.id, program(*FOREVER))
+
+
+async def test_nothing_is_left_when_the_last_supervisor_was_killed(tmp_path: Path) -> None:
+    async with process_runtime(tmp_path) as runtime:
+        await runtime.run_sandbox(pod())
+        os.kill(runtime.features["pid"], signal.SIGKILL)
+        await asyncio.sleep(0.05)
+        other = ProcessRuntime(tmp_path / "runtime")  # as `down` does: knows no subnet
+        await other.open()
+        await other.shutdown()
+        if AS_ROOT:
+            names = [name for _, name in socket.if_nameindex()]
+            assert names == ["lo"]
+        await runtime.close()
 
 
 async def test_children_that_try_to_get_away_die_with_the_container(tmp_path: Path) -> None:

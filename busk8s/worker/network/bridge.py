@@ -92,6 +92,15 @@ class PodNetwork:
             inside.close()
 
 
+def remove_bridge(cluster: str) -> None:
+    """Idempotent."""
+    netlink = Netlink()
+    try:
+        netlink.remove_link(bridge_name(cluster))
+    finally:
+        netlink.close()
+
+
 def allow_forwarding() -> None:
     """Per network namespace. With bridge-nf off, a pod's call to a Service whose pod is on the same
     bridge would get its answer from the wrong address; where the file is missing the proxy

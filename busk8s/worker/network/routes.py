@@ -73,7 +73,10 @@ class Routes:
                 self._add(route)
 
     def close(self) -> None:
-        self.apply([])
+        """Take away all of this metric, those to a device of ours too."""
+        for network, prefix, gateway, metric in self._netlink.our_routes():
+            if metric == self._metric:
+                self._netlink.remove_route(network, prefix, gateway=gateway, metric=metric)
         self._netlink.close()
 
     def _add(self, route: Route) -> None:

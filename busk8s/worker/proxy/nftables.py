@@ -84,6 +84,13 @@ class NftTable:
         await nft("-f", "-", stdin="\n".join(commands) + "\n")
 
 
+async def others(mine: NftTable) -> list[str]:
+    """Tables of other workers in this network namespace."""
+    lines = (await nft("list", "tables", "ip")).splitlines()
+    tables = [line.removeprefix("table ") for line in lines]
+    return [name for name in tables if name.startswith("ip busk8s_") and name != mine.table]
+
+
 async def nft(*arguments: str, stdin: str = "") -> str:
     child = await asyncio.create_subprocess_exec(
         "nft", *arguments,

@@ -27,6 +27,7 @@ from busk8s.worker.proxy.rules import ruleset
 from busk8s.worker.proxy.userspace import UserspaceProxy
 
 CHECK_EVERY_S = 30.0
+ROUTE_LOCALNET = "net/ipv4/conf/all/route_localnet"
 log = Logger(__name__)
 
 
@@ -108,7 +109,6 @@ class KernelBackend:
         self._table = nftables.NftTable(cluster)
         self._routes: routes.Routes | None = routes.Routes(self._metric)
         self._said: Mapping[routes.Route, str] = {}
-        set_sysctl("net/ipv4/conf/all/route_localnet", "1")  # node ports on 127.0.0.1
 
     async def apply(
         self, ports: Sequence[ServicePort], nodes: Sequence[Json], node_name: str
@@ -124,6 +124,8 @@ class KernelBackend:
             masquerade_all=not bridge_filters(),
         )
         await self._table.apply(wanted)
+        # For node ports on 127.0.0.1; only now, as the table guards loopback against outsiders.
+        set_sysctl(ROUTE_LOCALNET, "1")
 
     async def check(self) -> None:
         await self._table.check()
@@ -133,6 +135,8 @@ class KernelBackend:
         if self._routes is not None:
             self._routes.close()
             self._routes = None
+        if not await nftables.others(self._table):
+            set_sysctl(ROUTE_LOCALNET, "0")  # before its guard goes
         await self._table.remove()
 
     def _route_nodes(self, wanted: list[routes.Route]) -> None:
@@ -174,6 +178,12 @@ class LoopbackBackend:
 
     async def close(self) -> None:
         await self._proxy.close()
+
+
+async def remove_leftovers(cluster: str, service_cidr: str = "") -> None:
+    """What a proxy that was killed left in the kernel. Idempotent; as root."""
+    if nftables.available():
+        await KernelBackend(cluster, service_cidr).close()
 
 
 async def choose_backend(cluster: str, rng: random.Random, *, service_cidr: str = "") -> Backend:

@@ -136,7 +136,7 @@ class Cgroups:
 
     def paths(self, container_id: str) -> list[str]:
         """The groups a container has: where what is run in it belongs."""
-        paths = [f"{parent}/{container_id}" for parent in self._parents()]
+        paths = [f"{parent}/{container_id}" for parent in self.parents()]
         return [path for path in paths if os.path.exists(path)]
 
     def _joint(self) -> bool:
@@ -231,22 +231,37 @@ class Cgroups:
 
     def remove(self, container_id: str) -> bool:
         """Take the container's groups away; False while something in them is still dying."""
-        done = [_rmdir(f"{parent}/{container_id}") for parent in self._parents()]
+        done = [_rmdir(f"{parent}/{container_id}") for parent in self.parents()]
         return all(done)
 
     def leftovers(self) -> list[str]:
         """Containers that have a group, known to a table or not."""
         names: dict[str, None] = {}
-        for parent in self._parents():
+        for parent in self.parents():
             names.update((e.name, None) for e in os.scandir(parent) if e.is_dir())
         return list(names)
 
     def remove_parents(self) -> bool:
-        done = [_rmdir(parent) for parent in self._parents()]
+        done = [_rmdir(parent) for parent in self.parents()]
         return all(done)
 
-    def _parents(self) -> list[str]:
+    def parents(self) -> list[str]:
         return list(dict.fromkeys([*self._v1.values(), *([self._v2] if self._v2 else [])]))
+
+
+def remove_tree(parent: str) -> None:
+    """Kill what is in the groups below `parent` and take them away, as far as they go."""
+    if not os.path.isdir(parent):
+        return
+    for entry in os.scandir(parent):
+        if entry.is_dir():
+            for pid in read(f"{entry.path}/cgroup.procs").split():
+                try:
+                    os.kill(int(pid), 9)
+                except ProcessLookupError:
+                    pass
+            _rmdir(entry.path)
+    _rmdir(parent)
 
 
 def _wants(controller: str, limits: Json) -> bool:

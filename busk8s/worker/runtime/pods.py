@@ -13,7 +13,7 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from busk8s.worker.network.bridge import PodNetwork
+from busk8s.worker.network.bridge import PodNetwork, remove_bridge
 from busk8s.worker.network.ipam import Full, Subnet
 from busk8s.worker.runtime import linux
 from busk8s.worker.runtime.containers import Containers
@@ -79,14 +79,18 @@ class Pods:
         taken = [r["ip"] for r in self._table.sandboxes.values() if r["state"] == "ready"]
         if known is not None and any(taken):
             raise Failure("PodCIDRInUse", f"pods have addresses of {known.subnet}")
-        self.close_network()
+        if known is not None:
+            self.close_network(cluster)
         self.network = PodNetwork(cluster, pod_cidr, linux.setns, self._own["net"])
         self.network.adopt(taken)
 
-    def close_network(self) -> None:
+    def close_network(self, cluster: str) -> None:
+        """Take the bridge away, a killed predecessor's too."""
         if self.network is not None:
             self.network.close()
             self.network = None
+        elif self._features.namespaces:
+            remove_bridge(cluster)
 
     def stop(self, sandbox_id: str) -> None:
         """What still runs was told to stop by the kubelet; the caller killed the rest."""

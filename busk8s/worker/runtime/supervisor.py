@@ -18,7 +18,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from busk8s.worker.runtime import linux
-from busk8s.worker.runtime.cgroups import Cgroups
+from busk8s.worker.runtime.cgroups import Cgroups, remove_tree
 from busk8s.worker.runtime.containers import Containers
 from busk8s.worker.runtime.execs import Execs
 from busk8s.worker.runtime.failure import Failure, Reply
@@ -87,6 +87,12 @@ class Supervisor:
         for container_id in self._cgroups.leftovers():
             self._cgroups.kill(container_id)
             self._cgroups.remove(container_id)
+        # A predecessor may have been started in another group, and have had its parents there.
+        parents = self._cgroups.parents()
+        for parent in self._table.groups:
+            if parent not in parents:
+                remove_tree(parent)
+        self._table.set_groups(parents)
 
     # -- requests -----------------------------------------------------------------------------
 
@@ -148,7 +154,7 @@ class Supervisor:
         """Leave nothing behind. The client has stopped and removed all it knew of."""
         if self._table.sandboxes:
             raise Failure("Running", "there are sandboxes; stop and remove them first")
-        self._pods.close_network()
+        self._pods.close_network(self.name)
         self._when_groups_are_gone(GROUP_TRIES)
 
     def _when_groups_are_gone(self, tries: int) -> None:

@@ -28,6 +28,7 @@ class Table:
         self.sandboxes: dict[str, Json] = {}
         self.containers: dict[str, Json] = {}
         self.boot_id = ""
+        self.groups: list[str] = []  # where the cgroups are
         self._lines = 0
         self._read()
         self._fd = -1
@@ -37,6 +38,11 @@ class Table:
         """`kind` is "sandbox" or "container"."""
         self._of(kind)[record["id"]] = record
         self._append({"kind": kind, "put": record})
+
+    def set_groups(self, groups: list[str]) -> None:
+        if groups != self.groups:
+            self.groups = groups
+            self._rewrite()
 
     def drop(self, kind: str, record_id: str) -> None:
         if self._of(kind).pop(record_id, None) is not None:
@@ -67,14 +73,14 @@ class Table:
 
     def _replay(self, line: Json) -> None:
         if "boot_id" in line:
-            self.boot_id = line["boot_id"]
+            self.boot_id, self.groups = line["boot_id"], line.get("groups", [])
         elif "put" in line:
             self._of(line["kind"])[line["put"]["id"]] = line["put"]
         else:
             self._of(line["kind"]).pop(line["drop"], None)
 
     def _rewrite(self) -> None:
-        lines: list[Json] = [{"boot_id": boot_id()}]
+        lines: list[Json] = [{"boot_id": boot_id(), "groups": self.groups}]
         lines += [{"kind": "sandbox", "put": record} for record in self.sandboxes.values()]
         lines += [{"kind": "container", "put": record} for record in self.containers.values()]
         fresh = self._path + ".new"
