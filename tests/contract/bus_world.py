@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sys
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -108,6 +109,19 @@ class Raw:
         return decode(await self._answers.get())
 
 
+class FollowerProcess:
+    """See bus_follower.py; `seen` are the revisions it was at."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.seen: list[int] = []
+
+    async def read(self) -> None:
+        assert self.process.stdout is not None
+        async for line in self.process.stdout:
+            self.seen.append(int(line))
+
+
 class Cluster:
     """A world that listens, and the links made to it."""
 
@@ -118,6 +132,8 @@ class Cluster:
         self._nursery = Nursery()
         self.ipc: Endpoints | None = None
         self._open: list[Connected] = []
+        self._bare: list[Any] = []
+        self._processes: list[FollowerProcess] = []
 
     def admit(self, name: str) -> Keys:
         keys = new_keys()
@@ -159,12 +175,27 @@ class Cluster:
         return raw
 
     def publisher_socket(self, keys: Keys) -> Any:
-        """An XSUB on the feed: it may send what a SUB never would. The test closes it."""
+        """An XSUB on the feed: it may send what a SUB never would."""
         raw = self._clients.context.socket(zmq.XSUB)
         raw.curve_serverkey = self.keys.public.encode()
         raw.curve_publickey, raw.curve_secretkey = keys.public.encode(), keys.secret.encode()
         raw.connect(self.endpoints.feed)
+        self._bare.append(raw)
         return raw
+
+    async def follower_process(self, node: str) -> FollowerProcess:
+        """Another process that follows `net` as `node`."""
+        keys, ends = self.admit(node), self.endpoints
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, str(Path(__file__).with_name("bus_follower.py")),
+            ends.requests, ends.feed, ends.heartbeats, self.keys.public,
+            keys.public, keys.secret, node,
+            stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        made = FollowerProcess(process)
+        self._processes.append(made)
+        self._nursery.spawn(made.read())
+        return made
 
     def stop(self) -> None:
         """The master dies: its sockets are gone, its memory too."""
@@ -181,6 +212,11 @@ class Cluster:
     async def close(self) -> None:
         for connection in self._open:
             connection.close()
+        for raw in self._bare:
+            raw.close(0)
+        for follower in self._processes:
+            follower.process.kill()
+            await follower.process.wait()
         await self._nursery.close()
         await self.world.hub.close()
         self._clients.close()

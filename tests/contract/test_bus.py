@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import signal
 import time
 from pathlib import Path
 
@@ -113,25 +114,22 @@ async def test_no_trick_with_foreign_frames_moves_a_grant_to_another_peer() -> N
     3. The master's grant for the victim would go to the peer; so it grants nothing then."""
     async with cluster() as c, asyncio.timeout(10):
         victim, thief = c.admit("n2"), c.admit("n1")
-        trick = c.publisher_socket(thief)
+        trick, ear, honest = c.publisher_socket(thief), c.publisher_socket(thief), c.raw(victim)
         await asyncio.sleep(0.3)
-        blocked = time.monotonic() + 0.3
         trick.send(b"no subscription at all")
+        time.sleep(0.1)  # The master's loop stands still meanwhile: all three frames wait.
+        honest.connection.subscribe(channel("node/n2", 0))
         time.sleep(0.1)
-        c.listen(victim, channel("node/n2", 0))
+        ear.send(b"\x01" + channel("node/n2", 0))
         time.sleep(0.1)
-        trick.send(b"\x01" + channel("node/n2", 0))
-        while time.monotonic() < blocked:  # The master's loop stands still: all three wait.
-            time.sleep(0.05)
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.2)
         c.world.put("node/n2", "a")
-        await asyncio.sleep(0.3)
-        assert not trick.poll(0)
+        await asyncio.sleep(0.2)
+        assert not ear.poll(0)
         assert c.served.foreign_frames == 1
         link = c.link(Identity("kubelet", "n2"), victim)
         reading = link.follow("node/n2")
         await anext(reading)
-        trick.close(0)
 
 
 async def test_a_peer_cannot_speak_in_another_peers_session() -> None:
@@ -354,3 +352,32 @@ async def test_the_tap_is_for_admins() -> None:
             async with asyncio.timeout(1):
                 await anext(tap)
         assert not c.world.hub.tap.open
+
+
+# --- a subscriber that stands still ---------------------------------------------------------------
+
+FROZEN_S = 20.0
+
+
+@pytest.mark.slow
+async def test_a_frozen_subscriber_catches_up_and_holds_up_nobody(tmp_path: Path) -> None:
+    """1. Two processes follow `net`. 2. One is stopped by SIGSTOP for 20 s under load.
+    3. The other stays current, the hub's memory stays bounded. 4. The stopped one goes on, finds
+    what it missed, and holds the same as the source."""
+    async with cluster() as c, asyncio.timeout(60):
+        frozen, awake = await c.follower_process("n1"), await c.follower_process("n2")
+        me, began = psutil.Process(), time.monotonic()
+        await until(lambda: frozen.seen and awake.seen, 10)
+        frozen.process.send_signal(signal.SIGSTOP)
+        before, number = me.memory_info().rss, 0
+        while time.monotonic() - began < FROZEN_S:
+            number += 1
+            names = [f"p{n}" for n in range(number % 7, 100, 7)]
+            c.world.put("net", *names, body=b"x" * 1000)
+            await asyncio.sleep(0.01)
+        assert me.memory_info().rss - before < 120_000_000
+        await until(lambda: awake.seen[-1] == c.world.revision, 2)
+        frozen.process.send_signal(signal.SIGCONT)
+        await until(lambda: frozen.seen[-1] == c.world.revision, 8)
+        c.world.put("net", "after")
+        await until(lambda: frozen.seen[-1] == c.world.revision == awake.seen[-1], 3)
