@@ -14,6 +14,7 @@ import os
 import re
 import socket
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -26,6 +27,8 @@ REQUESTS_PORT = 6441
 FEED_PORT = 6442
 HEARTBEATS_PORT = 6443
 LAYOUT_VERSION = 1
+LOCK_TRIES = 5
+LOCK_PAUSE_S = 0.02
 SOCKET_PATH_BYTES_MAX = 100  # sun_path holds 108, names of sockets included.
 
 
@@ -266,12 +269,36 @@ class DataDir:
         cluster = {"id": ids.suffix(6), "layout": LAYOUT_VERSION}
         write_private(marker, json.dumps(cluster).encode())
 
-    def lock(self) -> DataDir:
-        """Claim it until this process ends. Raises ConfigError when another has it."""
-        handle = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    def identify(self) -> DataDir:
+        """Read the cluster's id of a directory that is there. ConfigError when it is not ours."""
+        marker = self.path / "cluster.json"
+        if not marker.exists():
+            raise ConfigError(f"there is no cluster in {self.path}")
+        self.cluster_id = _read_marker(marker)
+        return self
+
+    def identified(self) -> str:
+        """The cluster's id."""
+        return self.identify().cluster_id
+
+    def held_by(self) -> int:
+        """The process that has the lock, 0 when none has."""
+        try:
+            handle = os.open(self.path / "lock", os.O_RDWR | os.O_CLOEXEC)
+        except OSError:
+            return 0
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
+            return int(os.read(handle, 32) or b"0")
+        finally:
+            os.close(handle)
+        return 0
+
+    def lock(self) -> DataDir:
+        """Claim it until this process ends. Raises ConfigError when another has it."""
+        handle = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if not _locked(handle):
             holder = os.read(handle, 32).decode("ascii", "replace").strip() or "unknown"
             os.close(handle)
             raise ConfigError(
@@ -287,6 +314,18 @@ class DataDir:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+
+def _locked(handle: int) -> bool:
+    """Whether `handle` got its lock. Asking who has it (held_by) takes it for an instant."""
+    for _ in range(LOCK_TRIES):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            time.sleep(LOCK_PAUSE_S)
+        else:
+            return True
+    return False
 
 
 def _read_marker(marker: Path) -> str:

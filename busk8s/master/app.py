@@ -22,6 +22,7 @@ from busk8s.process import Ready, run_process, take_ready_fd
 from busk8s.tasks import Nursery
 
 if TYPE_CHECKING:
+    from busk8s.bus.link import Link
     from busk8s.client.bus import BusClient
 
 logger = log.Logger("busk8s")
@@ -37,12 +38,11 @@ async def run_apiserver(settings: MasterSettings, data: DataDir, ready: Ready) -
 
 
 @asynccontextmanager
-async def master_client(component: str, data: DataDir) -> AsyncIterator[BusClient]:
-    """A client of this master over its own sockets; lives as long as the block."""
+async def master_link(component: str, data: DataDir) -> AsyncIterator[Link]:
+    """A link to this master over its own sockets; lives as long as the block."""
     from busk8s.api import scheme
     from busk8s.bus.link import Identity, Link
     from busk8s.bus.transport import Network
-    from busk8s.client.bus import BusClient
     from busk8s.master.apiserver.listening import ipc
 
     network = Network()
@@ -57,9 +57,17 @@ async def master_client(component: str, data: DataDir) -> AsyncIterator[BusClien
         async with Nursery() as nursery:
             nursery.spawn(link.run(), name="link")
             await link.wait_live()
-            yield BusClient(link, field_manager=component)
+            yield link
     finally:
         network.close()
+
+
+@asynccontextmanager
+async def master_client(component: str, data: DataDir) -> AsyncIterator[BusClient]:
+    from busk8s.client.bus import BusClient
+
+    async with master_link(component, data) as link:
+        yield BusClient(link, field_manager=component)
 
 
 async def run_controller_manager(settings: MasterSettings, data: DataDir, ready: Ready) -> None:
