@@ -1,6 +1,6 @@
 """What a request costs in dispatch alone: no HTTP, the memory store, one core.
 
-    PYTHONPATH=. python bench/dispatch.py [count]
+PYTHONPATH=. python bench/dispatch.py [count]
 """
 
 from __future__ import annotations
@@ -71,17 +71,23 @@ async def main(count: int) -> None:
     await measure("create", count, lambda i: do("POST", PODS, bodies[i]))
     await measure("get", count * 10, lambda i: do("GET", f"{PODS}/p{i % count}"))
     await measure(
-        "merge patch", count,
-        lambda i: do("PATCH", f"{PODS}/p{i}", b'{"metadata":{"annotations":{"n":"%d"}}}' % i, MERGE),
+        "merge patch",
+        count,
+        lambda i: do(
+            "PATCH", f"{PODS}/p{i}", b'{"metadata":{"annotations":{"n":"%d"}}}' % i, MERGE
+        ),
     )
     await measure(
-        "status merge patch", count,
+        "status merge patch",
+        count,
         lambda i: do("PATCH", f"{PODS}/p{i}/status", b'{"status":{"phase":"Running"}}', MERGE),
     )
     await measure(
-        "bind", count,
+        "bind",
+        count,
         lambda i: do(
-            "POST", f"{PODS}/p{i}/binding",
+            "POST",
+            f"{PODS}/p{i}/binding",
             b'{"metadata":{"name":"p%d"},"target":{"kind":"Node","name":"n1"}}' % i,
         ),
     )
@@ -92,7 +98,11 @@ async def main(count: int) -> None:
         await do("GET", PODS)
 
     await measure(f"list of {count} (changing)", 50, changed)
-    await measure("delete (grace 0)", count, lambda i: do("DELETE", f"{PODS}/p{i}", b'{"gracePeriodSeconds":0}'))
+    await measure(
+        "delete (grace 0)",
+        count,
+        lambda i: do("DELETE", f"{PODS}/p{i}", b'{"gracePeriodSeconds":0}'),
+    )
 
 
 if __name__ == "__main__":
