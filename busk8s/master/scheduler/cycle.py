@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from busk8s.master.scheduler.framework import Filter, Profile, Verdict
+from busk8s.master.scheduler.framework import Filter, Profile, Score, Scores, Verdict
 from busk8s.master.scheduler.pod import PodClass, PodInfo
 from busk8s.master.scheduler.snapshot import Mask, Snapshot
 
@@ -36,8 +36,17 @@ class Unschedulable:
 Decision = Chosen | Unschedulable
 
 
+@dataclass(frozen=True, slots=True)
+class _Static:
+    """What holds for every pod of a class as long as nodes stay the same."""
+
+    feasible: Mask
+    failures: Mapping[str, Counter[str]]
+    scores: Scores
+
+
 class Cycle:
-    """Remembers what static filters said of each PodClass, as long as nodes stay the same."""
+    """Remembers what static plug-ins said of each PodClass, as long as nodes stay the same."""
 
     CLASSES_MAX = 4_096
 
@@ -45,7 +54,7 @@ class Cycle:
         self._profile = profile
         self._rng = rng
         self._generation = -1
-        self._static: dict[PodClass, tuple[Mask, Mapping[str, Counter[str]]]] = {}
+        self._static: dict[PodClass, _Static] = {}
 
     def decide(self, pod: PodInfo, snapshot: Snapshot) -> Decision:
         if not snapshot.node_count:
@@ -56,19 +65,17 @@ class Cycle:
                 return _unschedulable(
                     {plugin.name: Counter({why: snapshot.node_count})}, snapshot.node_count
                 )
-        feasible, refused = self._static_filters(pod, snapshot)
-        failures = dict(refused)
+        static = self._static_facts(pod, snapshot)
+        feasible, failures = static.feasible, dict(static.failures)
         for plugin_ in self._profile.filters:
             if not feasible.any():
                 break
             feasible = _filter(plugin_, pod, snapshot, feasible, failures)
         if not feasible.any():
             return _unschedulable(failures, snapshot.node_count)
-        return Chosen(self._best(pod, snapshot, feasible))
+        return Chosen(self._best(pod, snapshot, feasible, static.scores))
 
-    def _static_filters(
-        self, pod: PodInfo, snapshot: Snapshot
-    ) -> tuple[Mask, Mapping[str, Counter[str]]]:
+    def _static_facts(self, pod: PodInfo, snapshot: Snapshot) -> _Static:
         if self._generation != snapshot.generation or len(self._static) >= self.CLASSES_MAX:
             self._static.clear()
             self._generation = snapshot.generation
@@ -78,20 +85,28 @@ class Cycle:
             failures: dict[str, Counter[str]] = {}
             for plugin in self._profile.static_filters:
                 feasible = _filter(plugin, pod, snapshot, feasible, failures)
-            known = self._static[pod.kind] = (feasible, failures)
+            scores = np.zeros(len(snapshot.rows))
+            _add_scores(scores, self._profile.static_scores, pod, snapshot, feasible)
+            known = self._static[pod.kind] = _Static(feasible, failures, scores)
         return known
 
-    def _best(self, pod: PodInfo, snapshot: Snapshot, feasible: Mask) -> str:
-        total = np.zeros(len(snapshot.rows))
-        for plugin in self._profile.scores:
-            scores = plugin.score(pod, snapshot, feasible)
-            if scores is not None:
-                total += plugin.weight * scores
+    def _best(self, pod: PodInfo, snapshot: Snapshot, feasible: Mask, static: Scores) -> str:
+        total = static.copy()
+        _add_scores(total, self._profile.scores, pod, snapshot, feasible)
         total[~feasible] = -1.0
         best = np.flatnonzero(total == total.max())
         node = snapshot.rows[int(best[self._rng.randrange(len(best))])]
         assert node is not None
         return node.name
+
+
+def _add_scores(
+    total: Scores, plugins: Sequence[Score], pod: PodInfo, snapshot: Snapshot, feasible: Mask
+) -> None:
+    for plugin in plugins:
+        scores = plugin.score(pod, snapshot, feasible)
+        if scores is not None:
+            total += plugin.weight * scores
 
 
 def _filter(

@@ -68,7 +68,10 @@ class Filter(Protocol):
 
 @runtime_checkable
 class Score(Protocol):
+    """`static` as for Filter: such a score is taken once for each PodClass."""
+
     name: str
+    static: bool
     weight: float
 
     def score(self, pod: PodInfo, snapshot: Snapshot, feasible: Mask) -> Scores | None:
@@ -108,7 +111,8 @@ class Profile:
         self.pre_filters = [p for p in plugins if isinstance(p, PreFilter)]
         self.static_filters = [p for p in plugins if isinstance(p, Filter) and p.static]
         self.filters = [p for p in plugins if isinstance(p, Filter) and not p.static]
-        self.scores = [p for p in plugins if isinstance(p, Score)]
+        self.static_scores = [p for p in plugins if isinstance(p, Score) and p.static]
+        self.scores = [p for p in plugins if isinstance(p, Score) and not p.static]
         self.reserves = [p for p in plugins if isinstance(p, Reserve)]
         self.binds = [p for p in plugins if isinstance(p, Bind)]
         self._wakes_on = {p.name: p.wakes_on for p in (*self.static_filters, *self.filters)}

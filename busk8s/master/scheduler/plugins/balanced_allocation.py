@@ -12,6 +12,7 @@ from busk8s.master.scheduler.snapshot import Mask, Snapshot
 
 class BalancedAllocation:
     name = "NodeResourcesBalancedAllocation"
+    static = False
     weight = 1.0
 
     def score(self, pod: PodInfo, snapshot: Snapshot, feasible: Mask) -> Scores | None:
