@@ -29,7 +29,7 @@ class ModelCluster:
         self.fail: Callable[[str, Resource, Json], Error | None] = lambda *_: None
         self.latency_s: Callable[[], float] = lambda: 0.0
         self.watch_lag_s: Callable[[], float] = lambda: 0.0
-        self._watchers: dict[str, list[asyncio.Queue[Change]]] = {}
+        self._watchers: dict[str, list[asyncio.Queue[tuple[float, Change]]]] = {}
 
     # -- the cluster's side ------------------------------------------------------------------
 
@@ -75,7 +75,8 @@ class ModelCluster:
 
     def _publish(self, resource: Resource, change: Change) -> None:
         for queue in self._watchers.get(resource.key, ()):
-            queue.put_nowait(change)
+            due = asyncio.get_running_loop().time() + self.watch_lag_s()
+            queue.put_nowait((due, change))
 
     # -- the Client interface ----------------------------------------------------------------
 
@@ -111,15 +112,16 @@ class ModelCluster:
         return ObjectList(tuple(items), self.revision)
 
     async def watch(self, resource: Resource) -> AsyncIterator[Sequence[Change]]:
-        queue: asyncio.Queue[Change] = asyncio.Queue(1_000_000)
+        queue: asyncio.Queue[tuple[float, Change]] = asyncio.Queue(1_000_000)
         self._watchers.setdefault(resource.key, []).append(queue)
         yield [Reset(tuple(self.all(resource)), self.revision)]
+        loop = asyncio.get_running_loop()
         while True:
-            batch = [await queue.get()]
-            if lag := self.watch_lag_s():
-                await asyncio.sleep(lag)
-            while not queue.empty():
-                batch.append(queue.get_nowait())
+            due, change = await queue.get()
+            await asyncio.sleep(max(0.0, due - loop.time()))
+            batch = [change]
+            while not queue.empty() and queue._queue[0][0] <= loop.time():  # type: ignore[attr-defined]
+                batch.append(queue.get_nowait()[1])
             yield batch
 
     async def watch_view(self, topic: str) -> AsyncIterator[Sequence[Change]]:

@@ -127,8 +127,9 @@ async def test_pods_that_are_deleted_while_the_watch_is_late_are_not_deleted_twi
         await asyncio.sleep(5)
         cluster.watch_lag_s = lambda: 3.0
         patch = {"spec": {"replicas": 5}}
-        await cluster.patch(REPLICASETS, "web", patch, namespace="default")
-        for _ in range(200):
+        for step in range(200):
+            if step == 20:
+                await cluster.patch(REPLICASETS, "web", patch, namespace="default")
             pod = rng.choice(cluster.all(PODS))
             ready = {"type": "Ready", "status": rng.choice(["True", "False"])}
             cluster.change(pod, status={"phase": "Running", "conditions": [ready]})
