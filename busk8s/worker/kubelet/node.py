@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from busk8s.api.object import Json
 from busk8s.worker.kubelet.admit import Room
 from busk8s.worker.kubelet.machine import Machine
+from busk8s.worker.kubelet.pods import parse_time
 from busk8s.worker.kubelet.status import render_time
 
 KUBELET_VERSION = "v1.37.0+busk8s"
@@ -147,12 +148,15 @@ def _condition(
     status = "True" if truth else "False"
     before = next((c for c in old if c["type"] == kind), None)
     since = render_time(now)
+    beat = since
     if before is not None and before["status"] == status:
         since = before["lastTransitionTime"]
+        if now - parse_time(before["lastHeartbeatTime"]) < REFRESH_S:
+            beat = before["lastHeartbeatTime"]
     return {
         "type": kind,
         "status": status,
-        "lastHeartbeatTime": render_time(now // REFRESH_S * REFRESH_S),
+        "lastHeartbeatTime": beat,
         "lastTransitionTime": since,
         "reason": reason,
         "message": message,

@@ -18,6 +18,7 @@ from busk8s.worker.runtime.base import Runtime, RuntimeFailure
 
 RELIST_PERIOD_S = 10.0  # The net below the runtime's events.
 RETRY_S = 1.0
+SPACING_S = 0.005  # Under load one listing then serves many pods; alone a pod does not notice.
 
 log = Logger("kubelet.pleg")
 
@@ -73,6 +74,9 @@ class Pleg:
                     await self._asked.wait()
             except TimeoutError:
                 pass
+            early_s = self._listed_at + SPACING_S - self._clock.monotonic()
+            if early_s > 0:
+                await self._clock.sleep(early_s)
             self._asked.clear()
             waiters, self._waiters = self._waiters, []
             try:

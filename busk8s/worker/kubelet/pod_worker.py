@@ -29,7 +29,7 @@ from busk8s.worker.runtime.base import RuntimeFailure
 
 RETRY_MIN_S = 1.0
 RETRY_MAX_S = 60.0
-OVERTAKE_S = 0.3  # A status from before some actions waits so long for the one after them.
+OVERTAKE_S = 1.0  # A status from before some actions waits so long for the one after them.
 
 log = Logger("kubelet.pod")
 
