@@ -73,8 +73,9 @@ SESSION_IDLE_S = 120.0
 # Events the tap keeps for one flush; beyond it they are counted and dropped.
 TAP_EVENTS_MAX = 2048
 
+# Differs from Kubernetes: beats every second and silence after five; there 10 s and 40 s.
 BEAT_INTERVAL_S = 1.0
-SILENT_AFTER_S = 5.0  # No beat for so long: the node is silent. Kubernetes waits 40 s.
+SILENT_AFTER_S = 5.0  # No beat for so long: the node is silent.
 ACK_SILENCE_S = 4.0  # No ack for so long: the link gives its sockets up and connects anew.
 GREETING_TIMEOUT_S = 3.0  # No welcome for so long: the attempt has failed.
 CALL_TIMEOUT_S = 30.0

@@ -25,6 +25,7 @@ from busk8s.errors import Error, bad_request, unauthorized
 from busk8s.master.store.watch import WatchCache
 from busk8s.protocol import Join
 
+# Differs from Kubernetes: no CSR; the worker is known by its CURVE key, kept on its Node.
 PUBLIC_KEY = "busk8s.io/public-key"  # The annotation that ties a Node to its worker's key (z85).
 TOKEN_TYPE = "bootstrap.kubernetes.io/token"
 TOKEN_NAMESPACE = "kube-system"
