@@ -80,7 +80,7 @@ def check(
         )
     check_kind(resource, data)
     data.setdefault("metadata", {})
-    shape = model or scheme.model_of(resource)
+    shape = model or _model(resource)
     try:
         normalise(data, plan_of(shape))
         unknown = fieldcheck.check(data, shape)
@@ -93,6 +93,19 @@ def check(
     if field_validation == "Strict":
         raise _unfit(resource, data, "strict decoding error: " + ", ".join(found))
     return found
+
+
+def _model(resource: Resource) -> type[BaseModel]:
+    """`scheme.model_of`, remembered: it goes through the import system each time."""
+    key = (resource.key, resource.version)
+    found = _models.get(key)
+    if found is None:
+        found = _models[key] = scheme.model_of(resource)
+    return found
+
+
+# As many entries as there are built-in kinds.
+_models: dict[tuple[str, str], type[BaseModel]] = {}
 
 
 def check_kind(resource: Resource, data: Json) -> None:

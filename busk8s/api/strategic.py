@@ -136,7 +136,8 @@ def _put_in_order(original: Any, wanted: Any, order: list[Any], field: _Field) -
     elif wanted is None:
         contents = original
     else:
-        contents = _merged_list(original, wanted, field) if field.merges else wanted
+        whole = _without_directives(wanted)
+        contents = _merged_list(original, wanted, field) if field.merges else whole
     server = original if isinstance(original, list) else []
     return _interleaved(contents, order, server, field.key)
 

@@ -74,16 +74,16 @@ def validate_replica_set_update(new: Json, old: Json, causes: list[Cause]) -> No
 def validate_counts(new: Json, old: Json, causes: list[Cause]) -> None:
     """The status of a Deployment or ReplicaSet."""
     status = new.get("status") or {}
-    replicas = status.get("replicas", 0)
+    replicas, available = status.get("replicas", 0), status.get("availableReplicas", 0)
     for name in _STATUS_COUNTS:
         causes += not_negative(f"status.{name}", status.get(name))
     for name in _STATUS_COUNTS[1:4] + _STATUS_COUNTS[5:6]:
         if status.get(name, 0) > replicas:
             detail = "cannot be greater than status.replicas"
-            causes.append(invalid(f"status.{name}", status[name], detail))
-    if status.get("availableReplicas", 0) > status.get("readyReplicas", 0):
+            causes.append(invalid(f"status.{name}", status.get(name, 0), detail))
+    if available > status.get("readyReplicas", 0):
         detail = "cannot be greater than readyReplicas"
-        causes.append(invalid("status.availableReplicas", status["availableReplicas"], detail))
+        causes.append(invalid("status.availableReplicas", available, detail))
 
 
 def validate_daemon_set(daemon_set: Json, causes: list[Cause]) -> None:
