@@ -55,8 +55,8 @@ class MasterSettings:
     feed_port: int = FEED_PORT
     heartbeats_port: int = HEARTBEATS_PORT
     advertise: str = ""  # the address others reach us by; "" = bind, or this host's own
-    service_cidr: str = "10.96.0.0/16"
-    pod_cidr: str = "10.244.0.0/16"
+    service_cidr: str = ""  # "" = chosen once for this cluster (apiserver/ranges.py)
+    pod_cidr: str = ""
     beat_s: float = 1.0
     grace_s: float = 5.0
     extra_names: tuple[str, ...] = ()  # more names and addresses in the serving certificate
@@ -111,7 +111,7 @@ class WorkerSettings:
     node_ip: str = ""  # "" = the address this host reaches the master from
     labels: tuple[str, ...] = ()  # key=value
     proxy: str = "auto"  # auto, nftables, userspace, none
-    service_cidr: str = "10.96.0.0/16"
+    service_cidr: str = ""  # "" = learnt from the services there are
     cluster_domain: str = "cluster.local"
 
     def check(self) -> WorkerSettings:

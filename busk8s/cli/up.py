@@ -35,7 +35,7 @@ from busk8s.config import (
 from busk8s.log import Logger
 from busk8s.master import app as master
 from busk8s.master.apiserver import kubeconfig, tokens
-from busk8s.master.apiserver.assembly import Api, running
+from busk8s.master.apiserver.assembly import Api, running, seen_by_pods
 from busk8s.master.apiserver.authn import LOOPBACK
 from busk8s.master.store.watch import Overflow
 from busk8s.process import Ready, run_process, take_ready_fd
@@ -119,7 +119,7 @@ async def worker_settings(api: Api, data: DataDir, name: str) -> WorkerSettings:
         root,
         node_name=name,
         service_cidr=api.settings.service_cidr,
-        node_ip=api.settings.reached_at,
+        node_ip=seen_by_pods(api.settings),
     )
     if (root / "membership.json").exists() and api.cache.get("nodes", "", name) is not None:
         _follow_ports(root, api)

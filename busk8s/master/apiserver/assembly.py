@@ -34,6 +34,7 @@ from busk8s.master.apiserver.listening import bus_open, server_keys
 from busk8s.master.apiserver.metrics import Metrics
 from busk8s.master.apiserver.node_authz import NodeAuthorizer
 from busk8s.master.apiserver.pki import Pki, host_names
+from busk8s.master.apiserver.ranges import ranged
 from busk8s.master.apiserver.server import ApiServer
 from busk8s.master.store.base import StoreError
 from busk8s.master.store.sqlite import SqliteStore
@@ -62,6 +63,7 @@ async def running(
     settings: MasterSettings, data: DataDir, *, clock: Clock, ids: IdSource
 ) -> AsyncIterator[Api]:
     """An API server that answers over HTTPS, until the block ends."""
+    settings = ranged(settings, data)
     service_ip = first_service_ip(settings.service_cidr)
     names = host_names(settings.bind, settings.reached_at, settings.extra_names, service_ip)
     pki = Pki(data.pki).ensure(names, clock.now())
@@ -79,6 +81,7 @@ async def running(
             epoch=int(clock.now() * 1_000_000),  # above all that an earlier life can have used
             master=ids.suffix(10),
             silent_after_s=settings.grace_s,
+            pod_network=settings.pod_cidr,
         )
         server = ApiServer(
             store,
@@ -109,7 +112,7 @@ async def running(
         await http.open(sockets, pki.server_context())
         stack.push_async_callback(http.close)
         endpoints = await stack.enter_async_context(bus_open(bus, settings, data))
-        await bootstrap(server.dispatch, Address(service_ip, _seen_by_pods(settings), port))
+        await bootstrap(server.dispatch, Address(service_ip, seen_by_pods(settings), port))
         settled.append(True)
         url = f"https://{_bracketed(settings.reached_at)}:{port}"
         _announce(data, url, settings, endpoints)
@@ -131,7 +134,7 @@ async def _open_store(
     return cache, store
 
 
-def _seen_by_pods(settings: MasterSettings) -> str:
+def seen_by_pods(settings: MasterSettings) -> str:
     """This host's own address where the API listens on loopback only."""
     reached = settings.reached_at
     return own_address() if ipaddress.ip_address(reached).is_loopback else reached

@@ -18,7 +18,7 @@ from busk8s.bus.hub import Hub
 from busk8s.bus.wire import Server
 from busk8s.clock import Clock
 from busk8s.log import Logger
-from busk8s.master.apiserver.join import Joiner, public_key
+from busk8s.master.apiserver.join import POD_NETWORK, Joiner, public_key
 from busk8s.master.apiserver.liveness import Liveness
 from busk8s.master.apiserver.views import Views, entries
 from busk8s.master.store.watch import Event, WatchCache
@@ -70,6 +70,7 @@ class BusFace:
         master: str,
         admins: Mapping[str, User] | None = None,
         silent_after_s: float | None = None,
+        pod_network: str = POD_NETWORK,
     ) -> None:
         self.hub = Hub(self, clock=clock, epoch=epoch, master=master)
         self.streams = BusStreams(self.hub)
@@ -79,7 +80,7 @@ class BusFace:
         self._views = Views()
         self._keys: dict[str, User] = dict(admins or {})
         self._key_of: dict[str, str] = {}
-        self._joiner = Joiner(cache, dispatch, clock=clock, ports=self._ports)
+        self._joiner = Joiner(cache, dispatch, clock=clock, ports=self._ports, network=pod_network)
         self._listening: Server | None = None
         self._reported: dict[str, None] = {}  # Nodes whose status this master has seen.
         self._statuses: dict[str, tuple[User, bytes]] = {}

@@ -98,8 +98,9 @@ async def _keep(backend: Backend, clock: Clock) -> None:
 class KernelBackend:
     """As root: nftables for services and pods' way out, routes to other nodes' pods.
 
-    `cluster` is supervisor.cluster_name of the worker's directory. `service_cidr` gets a route of
-    its own, without which a host that has no default route could not even try a cluster IP.
+    `cluster` is supervisor.cluster_name of the worker's directory. `service_cidr` (by default the
+    /16 networks of the cluster IPs there are) gets a route of its own, without which a host that
+    has no default route could not even try a cluster IP.
     """
 
     def __init__(self, cluster: str, service_cidr: str = "") -> None:
@@ -116,7 +117,7 @@ class KernelBackend:
         own = [node for node in nodes if node["metadata"]["name"] == node_name]
         addresses = [routes.node_address(node) for node in own]
         self._route_nodes(routes.plan(nodes, node_name, addresses))
-        self._route_services()
+        self._route_services(ports)
         wanted = ruleset(
             ports,
             own_pods=[cidr for node in own if (cidr := routes.pod_cidr(node))],
@@ -148,16 +149,18 @@ class KernelBackend:
                 log.error("a node's pods cannot be reached", why=text)
         self._said = dict(self._routes.problems)
 
-    def _route_services(self) -> None:
-        if not self._service_cidr:
-            return
+    def _route_services(self, ports: Sequence[ServicePort]) -> None:
+        ips = [ip for port in ports for ip in port.cluster_ips]
+        given = [self._service_cidr] if self._service_cidr else []
+        wanted = dict.fromkeys(given or [str(Subnet(f"{ip}/16")) for ip in ips])
         netlink = Netlink()
         try:
             if index := netlink.index(bridge_name(self._cluster)):
-                subnet = Subnet(self._service_cidr)
-                netlink.add_route(
-                    subnet.address(0), subnet.prefix, index=index, metric=self._metric
-                )
+                for text in wanted:
+                    subnet = Subnet(text)
+                    netlink.add_route(
+                        subnet.address(0), subnet.prefix, index=index, metric=self._metric
+                    )
         finally:
             netlink.close()
 
