@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from busk8s.api.meta import format_time
@@ -41,6 +41,7 @@ class Happening:
     type: EventType
     reason: str
     message: str
+    component: str = ""
 
 
 @dataclass
@@ -118,7 +119,7 @@ class Correlator:
         return True
 
     def _aggregate(self, what: Happening, now: float) -> tuple[Happening, tuple[str, ...]]:
-        group = (_subject(what.about), what.type, what.reason)
+        group = (_subject(what.about), what.type, what.reason, what.component)
         similar = self._similar.get(group)
         if similar is None or now - similar.since > SIMILAR_WINDOW_S:
             similar = self._similar[group] = _Similar(since=now)
@@ -127,7 +128,7 @@ class Correlator:
         if len(similar.messages) <= SIMILAR_MAX:
             return what, (*group, what.message)
         similar.messages.popitem()
-        combined = Happening(what.about, what.type, what.reason, COMBINED + what.message)
+        combined = replace(what, message=COMBINED + what.message)
         return combined, (*group, COMBINED)
 
 
@@ -144,11 +145,21 @@ class Recorder:
         self._queue: asyncio.Queue[Happening] = asyncio.Queue(QUEUE_MAX)
         self.dropped_total = 0
 
-    def event(self, about: Object | Json, type_: EventType, reason: str, message: str) -> None:
+    def event(
+        self,
+        about: Object | Json,
+        type_: EventType,
+        reason: str,
+        message: str,
+        *,
+        component: str = "",
+    ) -> None:
         """Note it; `about` is the object, or an ObjectReference to it."""
         reference = reference_to(about) if isinstance(about, Object) else about
+        component = component or self._component
+        what = Happening(reference, type_, reason, message[:MESSAGE_MAX], component)
         try:
-            self._queue.put_nowait(Happening(reference, type_, reason, message[:MESSAGE_MAX]))
+            self._queue.put_nowait(what)
         except asyncio.QueueFull:
             self.dropped_total += 1
 
@@ -198,12 +209,12 @@ class Recorder:
             "reason": what.reason,
             "message": what.message,
             "type": what.type,
-            "source": self._source,
+            "source": {**self._source, "component": what.component},
             "firstTimestamp": format_time(now),
             "lastTimestamp": format_time(now),
             "count": 1,
             "eventTime": None,
-            "reportingComponent": self._component,
+            "reportingComponent": what.component,
             "reportingInstance": self._source.get("host", ""),
         }
         await self._client.create(EVENTS, event, namespace=_namespace(what.about))

@@ -30,6 +30,7 @@ from busk8s.master.controllers.slim import slim_pod
 
 class DeploymentController:
     name = "deployment"
+    component = "deployment-controller"
 
     def __init__(self, caches: SharedCaches) -> None:
         self._deployments = caches.need(DEPLOYMENTS)

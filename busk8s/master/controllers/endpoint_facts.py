@@ -145,12 +145,13 @@ def hostname_of(service: Object, pod: Object) -> str:
 
 def is_relevant(old: Object | None, new: Object | None) -> bool:
     """Whether a pod's change can change endpoints: most status updates cannot."""
-    if old is None or new is None:
-        return True
     return _facts(old) != _facts(new)
 
 
-def _facts(pod: Object) -> tuple[object, ...]:
+def _facts(pod: Object | None) -> tuple[object, ...] | None:
+    """What endpoints depend on; None for a pod that can have none yet, or no more."""
+    if pod is None or not status_of(pod).get("podIP"):
+        return None
     status = status_of(pod)
     return (
         pod.uid,

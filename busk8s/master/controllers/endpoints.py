@@ -49,6 +49,7 @@ class Observed:
 
 class EndpointsController:
     name = "endpoint"
+    component = "endpoint-controller"
 
     def __init__(self, caches: SharedCaches) -> None:
         self._services = caches.need(SERVICES)

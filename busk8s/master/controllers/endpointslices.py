@@ -52,6 +52,7 @@ class Observed:
 
 class EndpointSliceController:
     name = "endpointslice"
+    component = "endpoint-slice-controller"
 
     def __init__(self, caches: SharedCaches) -> None:
         self._services = caches.need(SERVICES)

@@ -62,6 +62,7 @@ class Observed:
 
 class GarbageCollector:
     name = "garbage"
+    component = "garbage-collector-controller"
 
     def __init__(self, caches: SharedCaches) -> None:
         resources = collected()

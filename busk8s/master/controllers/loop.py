@@ -24,10 +24,13 @@ from busk8s.master.controllers.actions import Plan
 from busk8s.master.controllers.perform import Performer, is_benign
 from busk8s.tasks import Nursery, supervise
 
-WORKERS_MAX = 16  # Plans of one controller that are performed at the same time.
+WORKERS_MAX = 64  # Plans of one controller that are performed at the same time.
 TURN_KEYS_MAX = 32  # Keys planned before other tasks get their turn.
 AGAIN_MIN_S = 0.001
 SPACING_S = 0.02  # Between two plans with actions for one key: a burst of changes is one write.
+REST_SHARE = 10  # A key that is dear to plan (a Service of thousands) rests so many times as long.
+REST_MIN_S = 0.005  # Shorter rests are not worth a task.
+REST_MAX_S = 1.0
 
 Wake = Callable[[Object | None, Object | None], Iterable[str]]
 
@@ -39,6 +42,11 @@ class Controller(Protocol):
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def component(self) -> str:
+        """Who its Events are from."""
+        ...
 
     @property
     def wakes(self) -> Mapping[Resource, Wake]: ...
@@ -67,6 +75,7 @@ class _Post:
 
     controller: Controller
     queue: WorkQueue
+    performer: Performer
     slots: asyncio.Semaphore
     failures: dict[str, Error] = field(default_factory=dict)
     counts: Counts = field(default_factory=Counts)
@@ -81,10 +90,14 @@ class Loop:
         clock: Clock,
     ) -> None:
         self._caches = caches
-        self._performer = performer
         self._clock = clock
         self._posts = [
-            _Post(controller, WorkQueue(clock), asyncio.Semaphore(WORKERS_MAX))
+            _Post(
+                controller,
+                WorkQueue(clock),
+                performer.named(controller.component),
+                asyncio.Semaphore(WORKERS_MAX),
+            )
             for controller in controllers
         ]
         for post in self._posts:
@@ -116,14 +129,16 @@ class Loop:
             turn += 1
             if turn % TURN_KEYS_MAX == 0:
                 await asyncio.sleep(0)
+            started = self._clock.monotonic()
             plan = self._plan(post, key)
+            rest_s = min((self._clock.monotonic() - started) * REST_SHARE, REST_MAX_S)
             if plan is None:
                 continue
-            if not plan.actions:
+            if not plan.actions and rest_s < REST_MIN_S:
                 self._settle(post, key, plan, None)
                 continue
             await post.slots.acquire()
-            nursery.spawn(self._work(post, key, plan), name=f"{post.controller.name} {key}")
+            nursery.spawn(self._work(post, key, plan, rest_s), name=f"{post.controller.name} {key}")
 
     def _plan(self, post: _Post, key: str) -> Plan | None:
         """The plan for `key`; None when planning itself failed (a bug: logged, tried again)."""
@@ -144,16 +159,16 @@ class Loop:
         post.counts.seconds += self._clock.monotonic() - started
         return plan
 
-    async def _work(self, post: _Post, key: str, plan: Plan) -> None:
+    async def _work(self, post: _Post, key: str, plan: Plan, rest_s: float) -> None:
         failure: Exception | None = None
         try:
             post.counts.actions += len(plan.actions)
-            await self._performer.perform(plan.actions)
+            await post.performer.perform(plan.actions)
         except Exception as error:  # noqa: BLE001 - judged in _settle, the one place for it
             failure = error
         finally:
             post.slots.release()
-        await self._clock.sleep(SPACING_S)
+        await self._clock.sleep(max(rest_s, SPACING_S if plan.actions else 0.0))
         self._settle(post, key, plan, failure)
 
     def _settle(self, post: _Post, key: str, plan: Plan, failure: Exception | None) -> None:

@@ -44,6 +44,7 @@ class Observed:
 
 class NamespaceController:
     name = "namespace"
+    component = "namespace-controller"
 
     def __init__(self, caches: SharedCaches) -> None:
         self._namespaces = caches.need(NAMESPACES)

@@ -50,6 +50,7 @@ class Observed:
 
 class NodeLifecycleController:
     name = "node-lifecycle"
+    component = "node-controller"
 
     def __init__(self, caches: SharedCaches) -> None:
         self._nodes = caches.need(NODES, whole=False, keep=slim_node)

@@ -16,7 +16,7 @@ from busk8s.api.meta import GENERATE_BASE_LENGTH_MAX
 from busk8s.api.object import Json, Object
 from busk8s.api.scheme import Resource
 from busk8s.client.interface import Client
-from busk8s.client.recorder import Recorder
+from busk8s.client.recorder import EventType, Recorder
 from busk8s.client.reflector import SharedCaches
 from busk8s.errors import Error
 from busk8s.ids import IdSource
@@ -38,12 +38,22 @@ UNCLEAR_TRIES = 3
 
 class Performer:
     def __init__(
-        self, client: Client, caches: SharedCaches, recorder: Recorder, ids: IdSource
+        self,
+        client: Client,
+        caches: SharedCaches,
+        recorder: Recorder,
+        ids: IdSource,
+        component: str = "",
     ) -> None:
         self._client = client
         self._caches = caches
         self._recorder = recorder
         self._ids = ids
+        self._component = component
+
+    def named(self, component: str) -> Performer:
+        """The same, but Events are from `component`."""
+        return Performer(self._client, self._caches, self._recorder, self._ids, component)
 
     async def perform(self, actions: Sequence[Action]) -> None:
         """All of `actions`, runs of creates or deletes at once; stops at the first error."""
@@ -52,26 +62,30 @@ class Performer:
             if kind is Create:
                 await self._slow_start(alike)
             elif kind is Delete:
-                await self._in_batches(alike, CONCURRENT_MAX)
+                await self._at_once(alike)
             else:
                 for action in alike:
                     await self._do(action)
 
     async def _slow_start(self, actions: Sequence[Action]) -> None:
         size, start = SLOW_START_FIRST, 0
-        while start < len(actions):
+        while start < len(actions) and size < CONCURRENT_MAX:
             await self._at_once(actions[start : start + size])
             start += size
-            size = min(size * 2, CONCURRENT_MAX)
-
-    async def _in_batches(self, actions: Sequence[Action], size: int) -> None:
-        for start in range(0, len(actions), size):
-            await self._at_once(actions[start : start + size])
+            size *= 2
+        await self._at_once(actions[start:])
 
     async def _at_once(self, actions: Sequence[Action]) -> None:
+        """All of them, CONCURRENT_MAX under way at a time; the first error when all are done."""
         if len(actions) == 1:
             return await self._do(actions[0])
-        results = await asyncio.gather(*map(self._do, actions), return_exceptions=True)
+        slots = asyncio.Semaphore(CONCURRENT_MAX)
+
+        async def one(action: Action) -> None:
+            async with slots:
+                await self._do(action)
+
+        results = await asyncio.gather(*map(one, actions), return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):
                 raise result
@@ -79,7 +93,7 @@ class Performer:
     async def _do(self, action: Action) -> None:
         match action:
             case Emit(about=about, type=type_, reason=reason, message=message):
-                self._recorder.event(about, type_, reason, message)
+                self._emit(about, type_, reason, message)
             case Create():
                 data = self._named(action.data)
                 await self._told(action.told, data, lambda: self._create(action.resource, data))
@@ -92,6 +106,9 @@ class Performer:
             case Call():
                 await action.run(self._client)
 
+    def _emit(self, about: Object, type_: EventType, reason: str, message: str) -> None:
+        self._recorder.event(about, type_, reason, message, component=self._component)
+
     async def _told(
         self, told: Told | None, data: Json, attempt: Callable[[], Awaitable[None]]
     ) -> None:
@@ -101,12 +118,12 @@ class Performer:
             if told is not None and told.failure is not None and not is_benign(error):
                 reason, text = told.failure
                 message = text.format(name=data["metadata"].get("name", ""), error=error)
-                self._recorder.event(told.about, "Warning", reason, message)
+                self._emit(told.about, "Warning", reason, message)
             raise
         if told is not None and told.success is not None:
             reason, text = told.success
             message = text.format(name=data["metadata"].get("name", ""))
-            self._recorder.event(told.about, "Normal", reason, message)
+            self._emit(told.about, "Normal", reason, message)
 
     def _named(self, data: Json) -> Json:
         """`data` under a name chosen here, so that a second try cannot make a second object."""

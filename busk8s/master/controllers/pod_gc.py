@@ -49,6 +49,7 @@ class Archive:
 
 class PodGarbageCollector:
     name = "pod-gc"
+    component = "pod-garbage-collector"
 
     def __init__(self, caches: SharedCaches) -> None:
         self._pods = caches.need(PODS, (NODE,), whole=False, keep=slim_pod)

@@ -61,6 +61,7 @@ class Observed:
 
 class ReplicaSetController:
     name = "replicaset"
+    component = "replicaset-controller"
 
     def __init__(self, caches: SharedCaches) -> None:
         self._sets = caches.need(REPLICASETS, (CONTROLLER,))

@@ -35,6 +35,7 @@ class NamespaceContentsController:
     """`ca_pem` "": the cluster has no CA of its own, so there is no ConfigMap to publish."""
 
     name = "namespace-contents"
+    component = "service-account-controller"
 
     def __init__(self, caches: SharedCaches, ca_pem: str) -> None:
         self._namespaces = caches.need(NAMESPACES)

@@ -34,6 +34,7 @@ class Observed:
 
 class TaintEvictionController:
     name = "taint-eviction"
+    component = "taint-eviction-controller"
 
     def __init__(self, caches: SharedCaches) -> None:
         self._pods = caches.need(PODS, (NODE,), whole=False, keep=slim_pod)
