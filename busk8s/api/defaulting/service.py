@@ -88,3 +88,40 @@ def default_ingress_class(ingress_class: Json) -> None:
     parameters = (ingress_class.get("spec") or {}).get("parameters")
     if parameters and not parameters.get("scope"):
         parameters["scope"] = "Cluster"
+
+
+_ADDRESSES = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")
+_BALANCER = ("allocateLoadBalancerNodePorts", "loadBalancerClass", "healthCheckNodePort")
+
+
+def drop_type_dependent(new: Json, old: Json) -> None:
+    """What the former type needed and the new one may not have goes, if the sender left it as is.
+
+    `kubectl patch` sends the type alone; without this every change of type would be refused.
+    """
+    spec, was = new.get("spec") or {}, old.get("spec") or {}
+    kind, former = spec.get("type"), was.get("type")
+    if kind == former:
+        return
+    gone: tuple[str, ...] = ()
+    if kind == "ExternalName":
+        gone += (*_ADDRESSES, "internalTrafficPolicy")
+    if kind not in ("NodePort", "LoadBalancer"):
+        _drop_node_ports(spec, was)
+        if not spec.get("externalIPs") or kind == "ExternalName":
+            gone += ("externalTrafficPolicy",)
+    if kind != "LoadBalancer":
+        gone += _BALANCER
+    for name in gone:
+        if name in spec and spec[name] == was.get(name):
+            del spec[name]
+
+
+def _drop_node_ports(spec: Json, was: Json) -> None:
+    """The list is rebuilt: its ports may be shared with the stored object."""
+    had = {port.get("nodePort") for port in was.get("ports") or ()}
+    ports = spec.get("ports")
+    if ports and any(port.get("nodePort") in had for port in ports):
+        spec["ports"] = [
+            {k: v for k, v in port.items() if k != "nodePort" or v not in had} for port in ports
+        ]

@@ -124,8 +124,9 @@ def validate_pod_status(new: Json, old: Json, causes: list[Cause]) -> None:
     for index, entry in enumerate(status.get("podIPs") or ()):
         if not is_ip(entry.get("ip")):
             causes.append(invalid(f"status.podIPs[{index}].ip", entry.get("ip"), IP_MESSAGE))
-    if was.get("qosClass") and status.get("qosClass") != was["qosClass"]:
-        causes.append(immutable("status.qosClass", status.get("qosClass")))
+    quality = status.get("qosClass")
+    if quality and was.get("qosClass") and quality != was["qosClass"]:
+        causes.append(immutable("status.qosClass", quality))
     if status.get("phase", "") not in _PHASES:
         causes.append(invalid("status.phase", status["phase"], "not a valid pod phase"))
 

@@ -9,7 +9,10 @@ import pytest
 
 from busk8s.api import scheme
 from busk8s.api.defaulting.pod import pull_policy
+from busk8s.api.defaulting.service import drop_type_dependent
 from busk8s.api.defaults import apply_defaults
+from busk8s.api.patch import merge_patch
+from busk8s.api.validation import validate_update
 
 
 def defaulted(key: str, obj: dict[str, Any]) -> dict[str, Any]:
@@ -164,6 +167,21 @@ def test_an_external_name_has_no_addresses_to_speak_of() -> None:
     spec = {"type": "ExternalName", "externalName": "x.y"}
     found = defaulted("services", {"metadata": {}, "spec": spec})["spec"]
     assert found.keys() == {"type", "externalName", "sessionAffinity"}
+
+
+@pytest.mark.parametrize("kind", ["ClusterIP", "NodePort", "ExternalName"])
+def test_a_service_can_change_its_type_by_a_patch_of_the_type_alone(kind: str) -> None:
+    spec = {"type": "LoadBalancer", "ports": [{"port": 80, "nodePort": 30000}]}
+    metadata = {"name": "s", "namespace": "n"}
+    old = defaulted("services", {"metadata": metadata, "spec": spec})
+    old["spec"] |= {"clusterIP": "10.0.0.1", "clusterIPs": ["10.0.0.1"]}
+    before = deepcopy(old)
+    new = merge_patch(old, {"spec": {"type": kind, "externalName": "x.y"}})
+    apply_defaults(scheme.RESOURCES["services"], new)
+    drop_type_dependent(new, old)
+    assert validate_update(scheme.RESOURCES["services"], new, old) == []
+    assert ("nodePort" in new["spec"]["ports"][0]) is (kind == "NodePort")
+    assert old == before
 
 
 def test_string_data_is_written_into_data() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 
+from busk8s.api.defaulting.service import drop_type_dependent
 from busk8s.api.scheme import Resource
 from busk8s.master.apiserver.strategies import namespaces, pods
 from busk8s.master.apiserver.strategies.base import Strategy
@@ -36,7 +37,10 @@ STRATEGIES: Mapping[str, Strategy] = {
         on_create=namespaces.on_create, on_update=namespaces.on_update, returns_deleted=True
     ),
     "services": Strategy(
-        create_on_update=True, returns_deleted=True, first_status={"loadBalancer": {}}
+        create_on_update=True,
+        returns_deleted=True,
+        first_status={"loadBalancer": {}},
+        on_update=drop_type_dependent,
     ),
     "endpoints": _EAGER,
     "limitranges": _EAGER,
