@@ -174,17 +174,21 @@ class Cgroups:
 
     def _open_v2(self, mine: str, name: str) -> None:
         """v2 gives controllers only where no process sits: try at our own group, then the root."""
-        mount = mine[: -len(p)] if (p := _v2_path()) else mine
+        mount = mine[: -len(inside)] if (inside := _v2_path()) else mine
+        bare = ""
         for base in dict.fromkeys([mine, mount]):
             have = read(f"{base}/cgroup.controllers").split()
             wanted = [] if self._v1 else [c for c in V2_CONTROLLERS if c in have]
             path = self._parent(base, name)
             if path and (not wanted or _enable([base, path], wanted)):
                 self._v2, self._v2_controllers = path, wanted
+                if bare:
+                    _rmdir(bare)
                 return
             if path:
-                self._v2 = path  # without controllers it still kills exactly
                 self.problems.append(f"{base}: controllers cannot be handed to child groups")
+                bare = bare or path
+        self._v2 = bare  # without controllers it still kills exactly
 
     def usage(self, container_id: str) -> tuple[float, int] | None:
         """(cpu seconds, working set bytes) or None where nothing is counted."""

@@ -12,6 +12,7 @@ import heapq
 import os
 import select
 import signal
+import sys
 import time
 from collections.abc import Callable
 
@@ -83,8 +84,15 @@ class Reactor:
             for fd, _ in self._epoll.poll(self._wait_s()):
                 callback = self._callbacks.get(fd)
                 if callback is not None:  # an earlier callback of this round may have closed it
-                    callback(fd)
+                    self._guarded(callback, fd)
             self._run_timers()
+
+    def _guarded(self, callback: Callable[..., None], *arguments: int) -> None:
+        """A mistake in one callback must not end every container of the node."""
+        try:
+            callback(*arguments)
+        except Exception:  # noqa: BLE001 - told in the supervisor's log
+            sys.excepthook(*sys.exc_info())
 
     def _wait_s(self) -> float:
         if not self._timers:
@@ -94,4 +102,4 @@ class Reactor:
     def _run_timers(self) -> None:
         now = ticks()
         while self._timers and self._timers[0][0] <= now:
-            heapq.heappop(self._timers)[2]()
+            self._guarded(heapq.heappop(self._timers)[2])

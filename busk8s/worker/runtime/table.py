@@ -30,6 +30,7 @@ class Table:
         self.boot_id = ""
         self.groups: list[str] = []  # where the cgroups are
         self._lines = 0
+        self._behind = False  # the file lacks something: a write failed
         self._read()
         self._fd = -1
         self._rewrite()
@@ -42,7 +43,7 @@ class Table:
     def set_groups(self, groups: list[str]) -> None:
         if groups != self.groups:
             self.groups = groups
-            self._rewrite()
+            self._catch_up()
 
     def drop(self, kind: str, record_id: str) -> None:
         if self._of(kind).pop(record_id, None) is not None:
@@ -52,11 +53,27 @@ class Table:
         return self.sandboxes if kind == "sandbox" else self.containers
 
     def _append(self, line: Json) -> None:
-        os.write(self._fd, json.dumps(line, separators=(",", ":")).encode() + b"\n")
+        if self._behind:
+            self._catch_up()
+            return
+        data = json.dumps(line, separators=(",", ":")).encode() + b"\n"
+        try:
+            self._behind = os.write(self._fd, data) != len(data)
+        except OSError:
+            self._behind = True
         self._lines += 1
         live = len(self.sandboxes) + len(self.containers)
         if self._lines > COMPACT_LINES_MIN + 8 * live:
+            self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Write it all. On a full disk containers go on, and the next change tries again."""
+        try:
             self._rewrite()
+        except OSError:
+            self._behind = True
+        else:
+            self._behind = False
 
     def _read(self) -> None:
         try:

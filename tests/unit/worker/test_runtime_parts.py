@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+import signal
 from pathlib import Path
 
 import pytest
@@ -149,6 +151,23 @@ def test_a_journal_is_read_back_without_its_torn_end(tmp_path: Path) -> None:
     again = Table(str(path))
     assert list(again.sandboxes) == ["s"]
     assert list(again.containers) == ["b"]
+
+
+def test_a_journal_that_could_not_be_written_catches_up(tmp_path: Path) -> None:
+    table = Table(str(tmp_path / "table.jsonl"))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200, before[1]))  # as a disk that fills up
+    try:
+        for i in range(9):
+            table.put("container", {"id": f"c{i}"})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    table.put("container", {"id": "last"})
+    assert list(Table(str(tmp_path / "table.jsonl")).containers) == [
+        *(f"c{i}" for i in range(9)), "last",
+    ]  # fmt: skip
 
 
 def test_a_journal_stays_small(tmp_path: Path) -> None:
