@@ -77,7 +77,9 @@ TAP_EVENTS_MAX = 2048
 BEAT_INTERVAL_S = 1.0
 SILENT_AFTER_S = 5.0  # No beat for so long: the node is silent.
 ACK_SILENCE_S = 4.0  # No ack for so long: the link gives its sockets up and connects anew.
-GREETING_TIMEOUT_S = 3.0  # No welcome for so long: the attempt has failed.
+# No welcome, or no mark, for so long: the attempt has failed. Refused connections are noticed at
+# once; this is for a master busy with a thousand handshakes, where giving up early only adds more.
+GREETING_TIMEOUT_S = 10.0
 CALL_TIMEOUT_S = 30.0
 CALL_REPEAT_S = 2.0  # An unanswered call is said again, under the same id, after so long.
 GENERATION_OVERLAP_S = 3.0  # The old channels still speak while peers learn of the new ones.
