@@ -91,6 +91,7 @@ async def running(
             authorizer=authorizer,
             admission=AdmissionChain(cache),
             streams=bus.streams,
+            unstored=bus.leases,
             handlers=discovery.handlers(),
             service_network=settings.service_cidr,
         )

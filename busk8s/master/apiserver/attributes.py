@@ -7,7 +7,7 @@ Leaves    who is asking (authn), whether they may (authz), what else they should
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -82,6 +82,16 @@ class NodeStreams(Protocol):
     def open(self, node: str, verb: str, params: Json) -> AsyncIterator[bytes]:
         """Bytes from the node until it has no more; raises `errors.Error` if it cannot be had."""
         ...
+
+
+class Unstored(Protocol):
+    """Objects that can be read but are in no store (the Leases of nodes)."""
+
+    def holds(self, resource_key: str) -> bool: ...
+
+    def get(self, resource_key: str, namespace: str, name: str) -> Object | None: ...
+
+    def list(self, resource_key: str, namespace: str | None) -> Sequence[Object]: ...
 
 
 class TokenSigner(Protocol):

@@ -19,6 +19,7 @@ from busk8s.bus.wire import Server
 from busk8s.clock import Clock
 from busk8s.log import Logger
 from busk8s.master.apiserver.join import POD_NETWORK, Joiner, public_key
+from busk8s.master.apiserver.leases import NodeLeases
 from busk8s.master.apiserver.liveness import Liveness
 from busk8s.master.apiserver.views import Views, entries
 from busk8s.master.store.watch import Event, WatchCache
@@ -75,7 +76,8 @@ class BusFace:
         self.hub = Hub(self, clock=clock, epoch=epoch, master=master)
         self.streams = BusStreams(self.hub)
         grace = {} if silent_after_s is None else {"grace_s": silent_after_s}
-        self.liveness = Liveness(self._flipped, **grace)
+        self.liveness = Liveness(self._flipped, clock=clock, **grace)
+        self.leases = NodeLeases(self.liveness, cache)
         self._cache, self._dispatch, self._clock = cache, dispatch, clock
         self._views = Views()
         self._keys: dict[str, User] = dict(admins or {})

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 import orjson
 
 from busk8s.api.object import Json
+from busk8s.clock import Clock
 from busk8s.protocol import LIVENESS_RESOURCE, PUT, SILENT_AFTER_S, Entry
 
 LEASE_NAMESPACE = "kube-node-lease"
@@ -24,14 +25,15 @@ Flip = Callable[[str, bool], None]
 class Liveness:
     """`on_flip(node, silent)` is called when a node falls silent and when it is back."""
 
-    def __init__(self, on_flip: Flip, *, grace_s: float = SILENT_AFTER_S) -> None:
+    def __init__(self, on_flip: Flip, *, clock: Clock, grace_s: float = SILENT_AFTER_S) -> None:
         self._on_flip = on_flip
+        self._clock = clock  # Only to say in wall-clock time when a beat came.
         self._grace_s = grace_s
         self._beats: dict[str, float] = {}
         self._silent: dict[str, None] = {}
 
     def expect(self, node: str, now: float) -> None:
-        """The Node exists: from now on it must be heard of within the grace."""
+        """The Node exists: it must be heard of within the grace from `now` (monotonic)."""
         self._beats.setdefault(node, now)
 
     def forget(self, node: str) -> None:
@@ -68,7 +70,7 @@ class Liveness:
                 "kind": LIVENESS_RESOURCE.kind,
                 "apiVersion": LIVENESS_RESOURCE.api_version,
                 "metadata": {"name": node, "resourceVersion": str(revision)},
-                "lastBeat": self._beats[node],
+                "lastBeat": self._wall(self._beats[node]),
                 "silent": node in self._silent,
             }
         )
@@ -81,7 +83,7 @@ class Liveness:
         at = self._beats.get(node)
         if at is None:
             return None
-        moment = datetime.fromtimestamp(at, UTC)
+        moment = datetime.fromtimestamp(self._wall(at), UTC)
         owner = {"apiVersion": "v1", "kind": "Node", "name": node, "uid": uid}
         return {
             "kind": "Lease",
@@ -103,3 +105,7 @@ class Liveness:
 
     def nodes(self) -> list[str]:
         return sorted(self._beats)
+
+    def _wall(self, at: float) -> float:
+        """Times are kept on the clock that never jumps, or a set clock would silence everyone."""
+        return self._clock.now() - (self._clock.monotonic() - at)

@@ -19,6 +19,7 @@ from busk8s.master.apiserver.attributes import (
     Authorizer,
     NodeStreams,
     TokenSigner,
+    Unstored,
 )
 from busk8s.master.apiserver.listing import ListCache
 from busk8s.master.apiserver.rest import Accept
@@ -38,6 +39,7 @@ class Parts:
     admission: Admission
     streams: NodeStreams | None
     signer: TokenSigner | None
+    unstored: Unstored | None
     services: ServiceAllocators
     lists: ListCache
 

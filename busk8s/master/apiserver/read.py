@@ -23,6 +23,8 @@ from busk8s.master.apiserver.versions import to_served
 def find(parts: Parts, call: Call) -> Object:
     """The stored object `call` names; raises 404."""
     obj = parts.cache.get(call.stored.key, call.namespace, call.name)
+    if obj is None and parts.unstored is not None:
+        obj = parts.unstored.get(call.stored.key, call.namespace, call.name)
     if obj is None:
         raise missing(call)
     return obj
@@ -47,7 +49,8 @@ async def list_(parts: Parts, call: Call) -> Response:
     if token:
         return _next_page(parts, call, selection, limit, Token.decode(token))
     revision = exact or parts.cache.revision
-    if limit <= 0 and selection.everything and call.accept == rest.Accept():
+    plain = limit <= 0 and selection.everything and call.accept == rest.Accept()
+    if plain and not (parts.unstored and parts.unstored.holds(call.stored.key)):
         return _whole(parts, call, revision)
     objects = _select(parts, call, selection)
     return _page(parts, call, objects, selection, limit, revision)
@@ -124,6 +127,8 @@ def _scope(call: Call) -> str | None:
 
 def _select(parts: Parts, call: Call, selection: Selection) -> Sequence[Object]:
     objects = parts.cache.list(call.stored.key, _scope(call))
+    if parts.unstored is not None and (made := parts.unstored.list(call.stored.key, _scope(call))):
+        objects = sorted([*objects, *made], key=lambda obj: (obj.namespace, obj.name))
     if call.resource is not call.stored:
         objects = [to_served(call.resource, obj) for obj in objects]
     return objects if selection.everything else selection.of(objects)

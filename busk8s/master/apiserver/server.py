@@ -28,6 +28,7 @@ from busk8s.master.apiserver.attributes import (
     NoAdmission,
     NodeStreams,
     TokenSigner,
+    Unstored,
 )
 from busk8s.master.apiserver.dispatch import action_for
 from busk8s.master.apiserver.listing import ListCache
@@ -62,6 +63,7 @@ class ApiServer:
         admission: Admission | None = None,
         streams: NodeStreams | None = None,
         signer: TokenSigner | None = None,
+        unstored: Unstored | None = None,
         handlers: Mapping[str, Handler] | None = None,
         service_network: str = NETWORK_DEFAULT,
         node_ports: tuple[int, int] = NODE_PORTS_DEFAULT,
@@ -75,6 +77,7 @@ class ApiServer:
             admission=admission or NoAdmission(),
             streams=streams,
             signer=signer,
+            unstored=unstored,
             services=ServiceAllocators(service_network, node_ports),
             lists=ListCache(),
         )
