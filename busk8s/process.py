@@ -7,6 +7,7 @@ Leaves    what runs in it (master.app, worker.app, cli.up).
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -17,6 +18,11 @@ from busk8s.config import ConfigError
 
 REFUSED = 2  # Exit status for settings or a data directory that cannot be used.
 Ready = Callable[[], None]
+
+# The cyclic collector's thresholds. Reference counts free nearly all of what a request leaves; with
+# the default of 700 the collector walks every stored object again and again, and a full walk of a
+# large cluster stops the process for 0.3 s. Young ones stay small (under 1 ms), old ones rare.
+GC_THRESHOLDS = (10_000, 5, 40)
 
 
 async def until_told(job: Callable[[], Awaitable[None]]) -> None:
@@ -33,6 +39,7 @@ def notify(descriptor: int) -> Ready:
     told: list[bool] = []
 
     def ready() -> None:
+        gc.freeze()  # Modules and tables live as long as the process: never walk them again.
         if descriptor >= 0 and not told:
             told.append(True)
             os.write(descriptor, b"ready\n")
@@ -45,6 +52,7 @@ def run_process(job: Callable[[Ready], Awaitable[None]], ready_fd: int) -> int:
     """One component as a process: uvloop, signals, exit status."""
     import uvloop
 
+    gc.set_threshold(*GC_THRESHOLDS)
     log.configure(os.environ.get("BUSK8S_LOG", "info"))
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

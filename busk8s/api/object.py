@@ -75,7 +75,7 @@ class Object:
     @property
     def labels(self) -> dict[str, str]:
         if self._labels is None:
-            self._labels = self.metadata.get("labels") or {}
+            self._labels = self.glance()["metadata"].get("labels") or {}
         return self._labels
 
     @property

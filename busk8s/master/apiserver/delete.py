@@ -115,7 +115,7 @@ async def delete_collection(parts: Parts, call: Call) -> Response:
     gone = []
     for obj in parts.cache.list(call.stored.key, scope):
         seen = to_served(call.resource, obj)
-        if not selection.matches(seen.data):
+        if not selection.chooses(seen):
             continue
         attributes = dataclasses.replace(
             call.attributes, verb="deletecollection", namespace=obj.namespace, name=obj.name

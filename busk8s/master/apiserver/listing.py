@@ -87,12 +87,21 @@ class PageExpired(errors.Error):
         return {**super().to_status(), "metadata": {"continue": self.token}}
 
 
+@dataclass(slots=True)
+class _Joined:
+    """A list's body, made when the resource had last changed at `changed`."""
+
+    changed: int
+    head: bytes
+    body: bytes
+
+
 class ListCache:
     """Joined bytes by what was asked, valid until the resource changes."""
 
     def __init__(self) -> None:
         self._changed: dict[str, int] = {}
-        self._joined: OrderedDict[tuple[str, ...], tuple[int, bytes]] = OrderedDict()
+        self._joined: OrderedDict[tuple[str, ...], _Joined] = OrderedDict()
         self._bytes = 0
         self._snapshots: OrderedDict[tuple[object, ...], Sequence[Object]] = OrderedDict()
 
@@ -105,25 +114,29 @@ class ListCache:
         """The revision of the resource's last change since the start; 0 if there was none."""
         return self._changed.get(resource_key, 0)
 
-    def find(self, asked: tuple[str, ...]) -> bytes | None:
-        """The joined items for `asked` (resource key first), if they still hold."""
+    def find(self, asked: tuple[str, ...], head: bytes) -> bytes | None:
+        """The body for `asked` (resource key first) that begins with `head`, if it still holds."""
         entry = self._joined.get(asked)
-        if entry is None or entry[0] != self.changed(asked[0]):
+        if entry is None or entry.changed != self.changed(asked[0]):
             return None
         self._joined.move_to_end(asked)
-        return entry[1]
+        if entry.head != head:  # Only other resources changed: the items are the same.
+            self._bytes += len(head) - len(entry.head)
+            entry.body = head + memoryview(entry.body)[len(entry.head) :]
+            entry.head = head
+        return entry.body
 
-    def keep(self, asked: tuple[str, ...], joined: bytes) -> None:
+    def keep(self, asked: tuple[str, ...], head: bytes, body: bytes) -> None:
         previous = self._joined.pop(asked, None)
         if previous is not None:
-            self._bytes -= len(previous[1])
-        if len(joined) > JOINED_BYTES_MAX:
+            self._bytes -= len(previous.body)
+        if len(body) > JOINED_BYTES_MAX:
             return
-        self._joined[asked] = (self.changed(asked[0]), joined)
-        self._bytes += len(joined)
+        self._joined[asked] = _Joined(self.changed(asked[0]), head, body)
+        self._bytes += len(body)
         while self._bytes > JOINED_BYTES_MAX or len(self._joined) > JOINED_MAX:
-            _, (_, dropped) = self._joined.popitem(last=False)
-            self._bytes -= len(dropped)
+            _, dropped = self._joined.popitem(last=False)
+            self._bytes -= len(dropped.body)
 
     def hold(self, asked: tuple[object, ...], objects: Sequence[Object]) -> None:
         """Keep `objects` so that later pages of the same list see the same state."""

@@ -49,9 +49,9 @@ async def list_(parts: Parts, call: Call) -> Response:
     if token:
         return _next_page(parts, call, selection, limit, Token.decode(token))
     revision = exact or parts.cache.revision
-    plain = limit <= 0 and selection.everything and call.accept == rest.Accept()
+    plain = limit <= 0 and call.accept == rest.Accept()
     if plain and not (parts.unstored and parts.unstored.holds(call.stored.key)):
-        return _whole(parts, call, revision)
+        return _whole(parts, call, selection, revision)
     objects = _select(parts, call, selection)
     return _page(parts, call, objects, selection, limit, revision)
 
@@ -134,26 +134,25 @@ def _select(parts: Parts, call: Call, selection: Selection) -> Sequence[Object]:
     return objects if selection.everything else selection.of(objects)
 
 
-def _whole(parts: Parts, call: Call, revision: int) -> Response:
-    """The hot path: bytes of all items, joined once for each state of the resource."""
-    asked = (call.stored.key, call.resource.api_version, call.namespace)
-    joined = parts.lists.find(asked)
-    if joined is None:
-        objects = parts.cache.list(call.stored.key, _scope(call))
-        if call.resource is not call.stored:
-            objects = [to_served(call.resource, obj) for obj in objects]
-        joined = b",".join([obj.body for obj in objects]) + b"]}"
-        parts.lists.keep(asked, joined)
-    return Response(200, list_head(call, revision) + joined)
+def _whole(parts: Parts, call: Call, selection: Selection, revision: int) -> Response:
+    """The hot path: bytes of all chosen items, joined once for each state of the resource."""
+    label_text, field_text, _ = selection.text
+    asked = (call.stored.key, call.resource.api_version, call.namespace, label_text, field_text)
+    head = list_head(call, revision)
+    body = parts.lists.find(asked, head)
+    if body is None:
+        items = [obj.body for obj in _select(parts, call, selection)]
+        body = b"%b%b]}" % (head, b",".join(items))
+        parts.lists.keep(asked, head, body)
+    return Response(200, body)
 
 
-def list_head(call: Call, revision: int, extra: bytes = b"") -> bytes:
+def list_head(call: Call, revision: int) -> bytes:
     kind = call.resource.list_kind or call.resource.kind + "List"
-    return b'{"kind":"%b","apiVersion":"%b","metadata":{"resourceVersion":"%d"%b},"items":[' % (
+    return b'{"kind":"%b","apiVersion":"%b","metadata":{"resourceVersion":"%d"},"items":[' % (
         kind.encode(),
         call.resource.api_version.encode(),
         revision,
-        extra,
     )
 
 

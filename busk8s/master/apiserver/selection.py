@@ -43,10 +43,18 @@ class Selection:
             return False
         return not self.fields or match_fields(self.fields, data)
 
+    def chooses(self, obj: Object) -> bool:
+        """As `matches`; parses nothing where name and labels decide."""
+        if self.name and obj.name != self.name:
+            return False
+        if self.labels is not None and not self.labels.matches(obj.labels):
+            return False
+        return not self.fields or match_fields(self.fields, obj.glance())
+
     def of(self, objects: Iterable[Object]) -> list[Object]:
         """Those of `objects` that match, in their order."""
-        matches = self.matches
-        return [obj for obj in objects if matches(obj.data)]
+        chooses = self.chooses
+        return [obj for obj in objects if chooses(obj)]
 
 
 EVERYTHING = Selection()

@@ -141,7 +141,7 @@ class _Watch:
 
     def _first(self, obj: Object) -> bytes:
         seen = to_served(self._call.resource, obj)
-        if not self._selection.everything and not self._selection.matches(seen.data):
+        if not self._selection.everything and not self._selection.chooses(seen):
             return b""
         return self._event(b"ADDED", seen)
 
@@ -154,9 +154,9 @@ class _Watch:
             return self._event(event.type.encode(), to_served(self._call.resource, event.object))
         resource = self._call.resource
         now = to_served(resource, event.object)
-        matches = selection.matches(now.data)
+        matches = selection.chooses(now)
         before = event.previous
-        matched = before is not None and selection.matches(to_served(resource, before).data)
+        matched = before is not None and selection.chooses(to_served(resource, before))
         if event.type == "DELETED":
             return self._event(b"DELETED", now) if matched else b""
         if matches and matched == (event.type == "MODIFIED") and self._plain:

@@ -16,6 +16,7 @@ from busk8s.master.store.base import Change, Record, StoreError
 
 SCHEMA_VERSION = 1
 COMPACT_ROWS_MAX = 2_000  # Rows one compaction step may delete: bounds how long commits wait.
+INSERT_ROWS_MAX = 64  # By one statement; SQLite keeps one prepared for each number of rows.
 LOCK_WAIT_S = 2.0  # How long to wait for another process's lock before saying so.
 WAL_PAGES_MAX = 2_000  # Checkpoint at about 8 MiB: keeps the file small and reopening quick.
 
@@ -93,12 +94,13 @@ class LogFile:
         if not durable:
             db.execute("PRAGMA synchronous=NORMAL")
         try:
-            db.execute("BEGIN IMMEDIATE")
-            db.executemany(
-                "INSERT INTO log VALUES (?, ?, ?, ?)",
-                [(change.revision, change.key, change.value, at) for change in changes],
-            )
-            db.execute("COMMIT")
+            if len(changes) <= INSERT_ROWS_MAX:  # One statement is a transaction by itself.
+                _insert(db, changes, at)
+            else:
+                db.execute("BEGIN IMMEDIATE")
+                for start in range(0, len(changes), INSERT_ROWS_MAX):
+                    _insert(db, changes[start : start + INSERT_ROWS_MAX], at)
+                db.execute("COMMIT")
         except sqlite3.Error:
             if db.in_transaction:
                 db.execute("ROLLBACK")
@@ -141,6 +143,17 @@ class LogFile:
         if self._db is None:
             raise StoreError(f"{self._path}: the store is closed")
         return self._db
+
+
+def _insert(db: sqlite3.Connection, changes: Sequence[Change], at: float) -> None:
+    """All rows by one statement.
+
+    Each call into SQLite lets go of the interpreter's lock; to get it back from a busy event loop
+    takes longer than writing the row.
+    """
+    values = ", ".join(["(?, ?, ?, ?)"] * len(changes))
+    row = [part for c in changes for part in (c.revision, c.key, c.value, at)]
+    db.execute("INSERT INTO log VALUES " + values, row)
 
 
 def _configure(db: sqlite3.Connection) -> None:
