@@ -47,15 +47,15 @@ class Lan:
             ip("-n", host.namespace, "link", "set", "lo", "up")
             ip("-n", host.namespace, "link", "add", "eth0", "type", "veth", "peer",
                "name", host.name, "netns", self._switch)  # fmt: skip
-            ip("-n", self._switch, "link", "set", host.name, "master", "br0", "up")
+            ip("-n", self._switch, "link", "set", "dev", host.name, "master", "br0", "up")
             ip("-n", host.namespace, "addr", "add", f"{host.address}/24", "dev", "eth0")
             ip("-n", host.namespace, "link", "set", "eth0", "up")
 
     def cut(self, name: str) -> None:
-        ip("-n", self._switch, "link", "set", name, "down")
+        ip("-n", self._switch, "link", "set", "dev", name, "down")
 
     def mend(self, name: str) -> None:
-        ip("-n", self._switch, "link", "set", name, "up")
+        ip("-n", self._switch, "link", "set", "dev", name, "up")
 
     def remove(self) -> None:
         there = subprocess.run(["ip", "netns"], capture_output=True, text=True).stdout.split()
