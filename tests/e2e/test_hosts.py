@@ -104,7 +104,7 @@ def running() -> list[tuple[str, int]]:
             environment = (entry / "environ").read_bytes().split(b"\0")
         except OSError:
             continue
-        if not command.startswith(b"python3\0/etc/hello/server.py"):
+        if not command.endswith(b"python3\0/etc/hello/server.py\0"):
             continue
         pods = [e[4:].decode() for e in environment if e.startswith(b"POD=")]
         found += [(pod, int(entry.name)) for pod in pods]
