@@ -154,6 +154,14 @@ async def test_a_killed_supervisor_takes_its_containers_along(tmp_path: Path) ->
         await started(runtime, again.id, program(*FOREVER))
 
 
+async def test_calls_at_once_after_a_supervisors_death_all_succeed(tmp_path: Path) -> None:
+    async with process_runtime(tmp_path) as runtime:
+        os.kill(runtime.features["pid"], signal.SIGKILL)
+        await asyncio.sleep(0.05)
+        made = await asyncio.gather(*(runtime.run_sandbox(pod(f"u{i}")) for i in range(8)))
+        assert len({sandbox.id for sandbox in made}) == len(await runtime.list_sandboxes()) == 8
+
+
 async def test_nothing_is_left_when_the_last_supervisor_was_killed(tmp_path: Path) -> None:
     async with process_runtime(tmp_path) as runtime:
         await runtime.run_sandbox(pod())

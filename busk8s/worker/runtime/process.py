@@ -61,6 +61,7 @@ class ProcessRuntime:
         self._opening = asyncio.Lock()
         self._listeners: list[asyncio.Queue[RuntimeEvent]] = []
         self._pod_cidr = ""
+        self._open = False
         self.features: Json = {}
 
     # -- life ---------------------------------------------------------------------------------
@@ -68,10 +69,14 @@ class ProcessRuntime:
     async def open(self) -> None:
         """Connect to the supervisor of this directory, starting one if none runs."""
         async with self._opening:
-            if self._writer is not None:
-                return
-            reader, self._writer = await self._reach()
-            self._nursery.spawn(self._read(reader), name="supervisor")
+            if not self._open:
+                reader, self._writer = await self._reach()
+                self._nursery.spawn(self._read(reader), name="supervisor")
+                await self._take_over()
+                self._open = True
+
+    async def _take_over(self) -> None:
+        """Learn what there is, before anybody else's call goes out."""
         snapshot = await self._send("subscribe", {})
         self.features = {key: snapshot[key] for key in ("features", "cgroups", "pid")}
         for event in self._mirror.reset(snapshot):
@@ -166,7 +171,7 @@ class ProcessRuntime:
         return await self._send(op, params)
 
     async def _connected(self) -> None:
-        if self._writer is None:
+        if not self._open:
             await self.open()  # the supervisor was killed: a new one buries what it held
 
     async def _send(self, op: str, params: Json) -> Any:
@@ -218,6 +223,7 @@ class ProcessRuntime:
 
     async def _disconnect(self) -> None:
         writer, self._writer = self._writer, None
+        self._open = False
         for future in self._waiting.values():
             if not future.done():
                 future.set_exception(

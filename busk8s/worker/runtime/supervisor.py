@@ -47,6 +47,7 @@ def cluster_name(root: str) -> str:
 class Supervisor:
     def __init__(self, root: str) -> None:
         self.name = cluster_name(root)
+        self._root = root
         self._reactor = Reactor()
         self._features = Features()
         self._table = Table(f"{root}/table.jsonl")
@@ -119,6 +120,7 @@ class Supervisor:
             "stop_container": self._stop_container,
             "stop_sandbox": self._stop_sandbox,
             "exec": self._exec,
+            "shutdown": self._shutdown,
         }
         if op == "subscribe":
             peer.subscribed = True
@@ -144,24 +146,26 @@ class Supervisor:
             return self._containers.usage()
         elif op == "set_pod_cidr":
             self._pods.set_pod_cidr(self.name, params["pod_cidr"])
-        elif op == "shutdown":
-            self._shutdown()
         else:
             raise Failure("Unsupported", f"the supervisor has no operation {op}")
         return {}
 
-    def _shutdown(self) -> None:
+    def _shutdown(self, params: Json, reply: Reply) -> None:
         """Leave nothing behind. The client has stopped and removed all it knew of."""
         if self._table.sandboxes:
             raise Failure("Running", "there are sandboxes; stop and remove them first")
         self._pods.close_network(self.name)
-        self._when_groups_are_gone(GROUP_TRIES)
+        self._when_groups_are_gone(GROUP_TRIES, reply)
 
-    def _when_groups_are_gone(self, tries: int) -> None:
-        if self._cgroups.remove_parents() or tries == 0:
-            self._reactor.stop()
-        else:
-            self._reactor.after(0.02, lambda: self._when_groups_are_gone(tries - 1))
+    def _when_groups_are_gone(self, tries: int, reply: Reply) -> None:
+        if not self._cgroups.remove_parents() and tries:
+            again = tries - 1
+            self._reactor.after(0.02, lambda: self._when_groups_are_gone(again, reply))
+            return
+        # Whoever connects from now on must start a supervisor of its own.
+        os.unlink(f"{self._root}/{SOCKET_NAME}")
+        reply({}, None)
+        self._reactor.stop()
 
     def _snapshot(self) -> Json:
         return {
