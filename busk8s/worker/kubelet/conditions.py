@@ -6,8 +6,8 @@ Invariant a condition's lastTransitionTime changes only with its status; conditi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 
+from busk8s.api.meta import format_time
 from busk8s.api.object import Json
 from busk8s.worker.kubelet.plan import Situation
 
@@ -49,8 +49,7 @@ def _condition(
         made["observedGeneration"] = generation
     made["status"] = status
     kept = old.get("lastTransitionTime") if old.get("status") == status else None
-    stamp = datetime.fromtimestamp(int(now), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    made["lastTransitionTime"] = kept or stamp
+    made["lastTransitionTime"] = kept or format_time(now)
     if finding[1]:
         made["reason"] = finding[1]
     if finding[2]:

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from busk8s.api.object import Json
 from busk8s.client.interface import Change, Client, Reset
+from busk8s.client.recorder import Recorder as EventRecorder
 from busk8s.clock import Clock
 from busk8s.ids import IdSource
 from busk8s.log import Logger
@@ -20,7 +21,7 @@ from busk8s.tasks import Nursery, supervise
 from busk8s.worker.kubelet.admit import refusal
 from busk8s.worker.kubelet.checkpoint import Checkpoint, Saved
 from busk8s.worker.kubelet.downward import Facts
-from busk8s.worker.kubelet.events import ApiRecorder, Recorder, pod_reference
+from busk8s.worker.kubelet.events import Recorder, pod_reference
 from busk8s.worker.kubelet.launch import Dns
 from busk8s.worker.kubelet.log_stream import LogStream
 from busk8s.worker.kubelet.logs import Rotation
@@ -81,7 +82,7 @@ class Kubelet:
         self._link = link
         self._runtime = runtime
         self._clock = clock
-        self._own_recorder = ApiRecorder(client, clock, ids, node_name)
+        self._own_recorder = EventRecorder(client, "kubelet", clock=clock, ids=ids, host=node_name)
         self._workers: dict[str, PodWorker] = {}
         self._nursery = Nursery(on_error=self._worker_failed)
         self._machine = machine or read_machine(root_dir)
@@ -232,7 +233,7 @@ class Kubelet:
     def _probe_failed(self, pod: Pod, spec: ContainerSpec, kind: str, output: str) -> None:
         about = pod_reference(pod, spec.name, init=spec.sidecar)
         message = f"{kind.capitalize()} probe failed: {output}"
-        self._parts.recorder.record(about, "Warning", "Unhealthy", message)
+        self._parts.recorder.event(about, "Warning", "Unhealthy", message)
 
     def _subnet_known(self) -> None:
         for worker in self._workers.values():

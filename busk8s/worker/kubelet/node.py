@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from busk8s.api.meta import format_time, parse_time
 from busk8s.api.object import Json
 from busk8s.worker.kubelet.admit import Room
 from busk8s.worker.kubelet.machine import Machine
-from busk8s.worker.kubelet.pods import parse_time
-from busk8s.worker.kubelet.status import render_time
 
 KUBELET_VERSION = "v1.37.0+busk8s"
 REFRESH_S = 300.0  # As upstream's nodeStatusReportFrequency.
@@ -147,7 +146,7 @@ def _condition(
 ) -> Json:
     status = "True" if truth else "False"
     before = next((c for c in old if c["type"] == kind), None)
-    since = render_time(now)
+    since = format_time(now)
     beat = since
     if before is not None and before["status"] == status:
         since = before["lastTransitionTime"]

@@ -265,4 +265,4 @@ class Performer:
     ) -> None:
         name = spec.name if spec is not None else ""
         about = pod_reference(pod, name, init=spec is not None and spec in pod.init)
-        self._parts.recorder.record(about, kind, reason, message)
+        self._parts.recorder.event(about, kind, reason, message)

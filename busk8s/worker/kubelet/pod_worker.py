@@ -128,9 +128,9 @@ class PodWorker:
             log.warning("pod not synced, will retry", pod=self._pod.key, error=error)
             about = pod_reference(self._pod)
             if isinstance(error, VolumeError):
-                self._parts.recorder.record(about, "Warning", "FailedMount", str(error))
+                self._parts.recorder.event(about, "Warning", "FailedMount", str(error))
             else:
-                self._parts.recorder.record(about, "Warning", "FailedSync", f"Error: {error}")
+                self._parts.recorder.event(about, "Warning", "FailedSync", f"Error: {error}")
             self._acted_at = self._parts.clock.monotonic()
             self._set_timer(self._retry_s)
             self._retry_s = min(self._retry_s * 2, RETRY_MAX_S)
@@ -147,7 +147,7 @@ class PodWorker:
         if step.verdict is not None:
             self._verdict = step.verdict
             about = pod_reference(self._pod)
-            self._parts.recorder.record(about, "Normal", step.verdict.reason, step.verdict.message)
+            self._parts.recorder.event(about, "Normal", step.verdict.reason, step.verdict.message)
             return True
         self._note_backoff(step)
         self._report(now, seen, step)
@@ -169,10 +169,10 @@ class PodWorker:
         refusal = self._parts.admit(self._pod)
         if refusal is not None:
             self._verdict = Verdict(*refusal)
-            self._parts.recorder.record(pod_reference(self._pod), "Warning", refusal[0], refusal[1])
+            self._parts.recorder.event(pod_reference(self._pod), "Warning", refusal[0], refusal[1])
 
     def _say_what_is_left_out(self) -> None:
-        pod, record = self._pod, self._parts.recorder.record
+        pod, record = self._pod, self._parts.recorder.event
         volumes = pod.spec.get("volumes") or ()
         if any(omitted_tokens(volume) for volume in volumes):
             text = "projected serviceAccountToken is not supported yet and was left out"
@@ -193,7 +193,7 @@ class PodWorker:
             self._parts.volumes.prepare(self._pod, replace(self._parts.facts, pod_ip=ip))
         except VolumeError as error:
             about = pod_reference(self._pod)
-            self._parts.recorder.record(about, "Warning", "FailedMount", str(error))
+            self._parts.recorder.event(about, "Warning", "FailedMount", str(error))
 
     def _situation(self, state: PodState) -> Situation:
         progress = self._progress
@@ -255,7 +255,7 @@ class PodWorker:
                 f"{pod.name}_{pod.namespace}({pod.uid})"
             )
             about = pod_reference(pod, name, init=any(s.name == name for s in pod.init))
-            self._parts.recorder.record(about, "Warning", "BackOff", text)
+            self._parts.recorder.event(about, "Warning", "BackOff", text)
 
     def _set_timer(self, seconds: float | None) -> None:
         if self._timer is not None:

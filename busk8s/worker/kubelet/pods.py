@@ -10,11 +10,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Literal
 
 import orjson
 
+from busk8s.api import meta
 from busk8s.api.object import Json, Object
 
 GRACE_DEFAULT_S = 30.0
@@ -162,7 +162,7 @@ def restarts(spec: ContainerSpec, exit_code: int) -> bool:
 
 def parse_time(text: str | None) -> float:
     """Seconds since the epoch of an RFC 3339 time; 0 for none."""
-    return datetime.fromisoformat(text).timestamp() if text else 0.0
+    return meta.parse_time(text) if text else 0.0
 
 
 def names(specs: Sequence[ContainerSpec]) -> str:

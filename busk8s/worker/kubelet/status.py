@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
+from busk8s.api.meta import format_time
 from busk8s.api.object import Json
 from busk8s.worker.kubelet.conditions import conditions
 from busk8s.worker.kubelet.plan import HEALTHY, Plan, Situation, Waiting
@@ -50,18 +50,13 @@ def pod_status(now: float, seen: Situation, plan: Plan, old: Json, host: Host) -
         if pod.finished and old.get(field):
             status[field] = old[field]
     status.update(_addresses(seen, old, host))
-    status["startTime"] = render_time(seen.started_at or now)
+    status["startTime"] = format_time(seen.started_at or now)
     if init:
         status["initContainerStatuses"] = init
     if seen.verdict is None or seen.state.containers or old.get("containerStatuses"):
         status["containerStatuses"] = main
     status["qosClass"] = old.get("qosClass") or qos_class(pod.spec)
     return status
-
-
-def render_time(seconds: float) -> str:
-    """RFC 3339, whole seconds, UTC."""
-    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _addresses(seen: Situation, old: Json, host: Host) -> Json:
@@ -163,7 +158,7 @@ def _from_runtime(
     if len(attempts) > 1 and attempts[1].state == "exited":
         last = {"terminated": _terminated(attempts[1], host)}
     if newest.state == "running":
-        state: Json = {"running": {"startedAt": render_time(newest.started_at)}}
+        state: Json = {"running": {"startedAt": format_time(newest.started_at)}}
     elif newest.state == "created":
         state = {"waiting": _waiting(seen, plan, spec)}
     else:
@@ -202,9 +197,9 @@ def _terminated(container: Container, host: Host) -> Json:
     if container.message:
         shown["message"] = container.message
     if container.started_at:
-        shown["startedAt"] = render_time(container.started_at)
+        shown["startedAt"] = format_time(container.started_at)
     if container.finished_at:
-        shown["finishedAt"] = render_time(container.finished_at)
+        shown["finishedAt"] = format_time(container.finished_at)
     shown["containerID"] = f"{host.runtime}://{container.id}"
     return shown
 
