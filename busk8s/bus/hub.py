@@ -86,7 +86,16 @@ class Policy(Protocol):
 class Hub:
     """`epoch` must differ from that of any earlier hub of the cluster; `master` names this life."""
 
-    def __init__(self, policy: Policy, *, clock: Clock, epoch: int, master: str) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        *,
+        clock: Clock,
+        epoch: int,
+        master: str,
+        beat_interval_s: float = protocol.BEAT_INTERVAL_S,
+    ) -> None:
+        self._beat_interval_s = beat_interval_s
         self.sessions = Sessions()
         self.undecodable = 0
         self.tap = Tap(clock, self._tap_due)
@@ -206,7 +215,7 @@ class Hub:
             user=user.name,
             master=self._master,
             generation=door.generations[-1],
-            beat_interval_s=protocol.BEAT_INTERVAL_S,
+            beat_interval_s=self._beat_interval_s,
         )
         server.reply(route, encode(welcome))
 

@@ -137,7 +137,7 @@ class Link:
         self._event(Event.OPEN)
         try:
             while True:
-                await self._clock.sleep(TICK_S)
+                await self._clock.sleep(min(TICK_S, self._beat_interval_s / 2))
                 self._tick()
         finally:
             self._event(Event.CLOSE)
@@ -344,7 +344,7 @@ class Link:
             if silence > protocol.GREETING_TIMEOUT_S:
                 self._lost("no answer from the master")
         elif self.state is State.LIVE:
-            if silence > protocol.ACK_SILENCE_S:
+            if silence > max(protocol.ACK_SILENCE_S, 4 * self._beat_interval_s):
                 self._lost("the master is silent")
             elif self._unproved(now):
                 self._lost("the feed does not answer")
@@ -362,7 +362,7 @@ class Link:
         assert self._connection is not None
         self._beat_number += 1
         # A quarter of a tick early is better than half a tick late: ticks and beats do not align.
-        self._beat_at = now + self._beat_interval_s - TICK_S / 4
+        self._beat_at = now + self._beat_interval_s - min(TICK_S, self._beat_interval_s / 2) / 4
         beat = Beat(
             session=self._session,
             number=self._beat_number,

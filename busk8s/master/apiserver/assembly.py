@@ -81,6 +81,7 @@ async def running(
             epoch=int(clock.now() * 1_000_000),  # above all that an earlier life can have used
             master=ids.suffix(10),
             silent_after_s=settings.grace_s,
+            beat_s=settings.beat_s,
             pod_network=settings.pod_cidr,
         )
         server = ApiServer(

@@ -23,7 +23,16 @@ from busk8s.master.apiserver.leases import NodeLeases
 from busk8s.master.apiserver.liveness import Liveness
 from busk8s.master.apiserver.views import Views, entries
 from busk8s.master.store.watch import Event, WatchCache
-from busk8s.protocol import LIVENESS, NET, Beat, Entry, Join, node_topic
+from busk8s.protocol import (
+    BEAT_INTERVAL_S,
+    LIVENESS,
+    NET,
+    SILENT_AFTER_S,
+    Beat,
+    Entry,
+    Join,
+    node_topic,
+)
 from busk8s.tasks import Nursery
 
 log = Logger("busk8s.apiserver.bus")
@@ -70,13 +79,13 @@ class BusFace:
         epoch: int,
         master: str,
         admins: Mapping[str, User] | None = None,
-        silent_after_s: float | None = None,
+        silent_after_s: float = SILENT_AFTER_S,
+        beat_s: float = BEAT_INTERVAL_S,
         pod_network: str = POD_NETWORK,
     ) -> None:
-        self.hub = Hub(self, clock=clock, epoch=epoch, master=master)
+        self.hub = Hub(self, clock=clock, epoch=epoch, master=master, beat_interval_s=beat_s)
         self.streams = BusStreams(self.hub)
-        grace = {} if silent_after_s is None else {"grace_s": silent_after_s}
-        self.liveness = Liveness(self._flipped, clock=clock, **grace)
+        self.liveness = Liveness(self._flipped, clock=clock, grace_s=silent_after_s)
         self.leases = NodeLeases(self.liveness, cache)
         self._cache, self._dispatch, self._clock = cache, dispatch, clock
         self._views = Views()
