@@ -30,6 +30,8 @@ READY_S = 60.0
 REFUSED = 2  # A child's exit status for settings it cannot work with: no use in trying again.
 
 
+# One thread's worth of pools: numpy's linear algebra and malloc keep one a core otherwise.
+LEAN = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
 APPS = {"master": "busk8s.master.app", "worker": "busk8s.worker.app"}
 COMPONENTS = {
     "master": ("apiserver", "controller-manager", "scheduler"),
@@ -79,7 +81,10 @@ class Supervisor:
         """Start it; with `wait`, True once it says that it is ready."""
         said, says = os.pipe()
         child.process = subprocess.Popen(
-            [*child.command, f"--ready-fd={says}"], pass_fds=(says,), stdin=subprocess.DEVNULL
+            [*child.command, f"--ready-fd={says}"],
+            pass_fds=(says,),
+            stdin=subprocess.DEVNULL,
+            env={**LEAN, **os.environ},
         )
         os.close(says)
         child.began = time.monotonic()  # noqa: TID251 - no Clock here: this is all of its time

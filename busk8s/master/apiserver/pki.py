@@ -12,11 +12,12 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import json
+import os
 import secrets
 import socket
 import ssl
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,11 +87,11 @@ class Pki:
         wanted = sorted({*SERVICE_NAMES, *names})
         try:
             if not self.path.exists():
-                self._found(wanted, now)
+                _apart(lambda: self._found(wanted, now))
             state = self._read_state()
             due = self._due(state, wanted, now)
             if due:
-                self._issue(due, state, wanted, now)
+                _apart(lambda: self._issue(due, state, wanted, now))
         except OSError as error:
             raise ConfigError(f"{self.path}: {error.strerror or error}") from None
         return self
@@ -258,6 +259,26 @@ class Pki:
 
         write_private(self.key(name), _pem(key))
         write_private(self.certificate(name), certificate.public_bytes(Encoding.PEM))
+
+
+def _apart(job: Callable[[], None]) -> None:
+    """Run `job` in a child: what it imports (13 MB of cryptography) is gone with it."""
+    heard, tells = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(heard)
+        try:
+            job()
+        except BaseException as error:  # noqa: BLE001 - told to the parent, which raises
+            os.write(tells, f"{type(error).__name__}: {error}".encode()[:4_000])
+        finally:
+            os._exit(0)
+    os.close(tells)
+    with os.fdopen(heard, "rb") as pipe:
+        said = pipe.read()
+    os.waitpid(child, 0)
+    if said:
+        raise ConfigError(f"cannot make certificates: {said.decode(errors='replace')}")
 
 
 def host_names(bound: str, advertised: str, extra: Sequence[str], service_ip: str) -> list[str]:
