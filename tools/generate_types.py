@@ -80,7 +80,7 @@ def main() -> int:
     check = parser.parse_args().check
     wanted = render(load())
     stale = sorted(name for name, text in wanted.items() if _committed(name) != text)
-    kept = {"__init__.py", "markers.py", *wanted}
+    kept = {"__init__.py", "markers.py", "wire.json", *wanted}  # wire.json: generate_wire.py
     extra = sorted(p.name for p in TARGET.iterdir() if p.is_file() and p.name not in kept)
     if check:
         for name in stale + extra:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from busk8s.api import scheme, tables
+from busk8s.api import scheme
+from busk8s.api.tables import table as tables
 from busk8s.api.tables.column import first_few, human_duration, labels_text, selector_text
 
 Json = dict[str, Any]

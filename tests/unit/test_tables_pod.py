@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from busk8s.api import scheme, tables
+from busk8s.api import scheme
+from busk8s.api.tables import table as tables
 
 Json = dict[str, Any]
 CREATED = "2026-01-01T00:00:00Z"

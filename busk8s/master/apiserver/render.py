@@ -12,10 +12,10 @@ from collections.abc import Sequence
 import orjson
 
 from busk8s import errors
-from busk8s.api import tables
 from busk8s.api.object import Json, Object
 from busk8s.api.request import Request, Response
 from busk8s.api.scheme import Resource
+from busk8s.api.tables import table as tables
 from busk8s.master.apiserver.parts import Call
 from busk8s.master.apiserver.rest import Accept
 
