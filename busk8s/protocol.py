@@ -84,9 +84,9 @@ CALL_TIMEOUT_S = 30.0
 CALL_REPEAT_S = 2.0  # An unanswered call is said again, under the same id, after so long.
 GENERATION_OVERLAP_S = 3.0  # The old channels still speak while peers learn of the new ones.
 BACKOFF_FIRST_S = 0.1
-# Small, so that the wait stays a fifth of the time already away: a master that returns after 10 s
+# Small, so that the wait stays a seventh of the time already away: a master that returns after 10 s
 # is found within 2 s. Doubling would leave workers blind for as long again as the master was away.
-BACKOFF_FACTOR = 1.25
+BACKOFF_FACTOR = 1.15
 BACKOFF_MAX_S = 30.0
 
 # --- topics ---------------------------------------------------------------------------------------

@@ -127,8 +127,12 @@ class Hub:
         """Housekeeping, until cancelled: sessions unseen for long are forgotten."""
         while True:
             await self._clock.sleep(protocol.SILENT_AFTER_S)
-            for session in self.sessions.idle(self._clock.monotonic()):
+            now = self._clock.monotonic()
+            for session in self.sessions.idle(now):
                 self._drop(session)
+            for session, _ in list(self._streams.values()):
+                if self._unheard(session):
+                    self._end_streams(session)
 
     async def close(self) -> None:
         await self._nursery.close()
@@ -367,7 +371,7 @@ class Hub:
     def open_stream(self, node: str, verb: str, params: Json) -> streams.Reader:
         """Begin `verb` on the node's kubelet; iterate for its bytes. Raises Error if it is away."""
         session = self.sessions.of_node(node, STREAMING)
-        if session is None:
+        if session is None or self._unheard(session):
             raise Error(503, "ServiceUnavailable", f'node "{node}" is not connected to the master')
         if sum(s is session for s, _ in self._streams.values()) >= protocol.STREAMS_PER_PEER_MAX:
             raise Error(429, "TooManyRequests", f'too many streams are open on node "{node}"')
@@ -409,6 +413,13 @@ class Hub:
 
     def _drop(self, session: Session) -> None:
         self.sessions.drop(session)
+        self._end_streams(session)
+
+    def _unheard(self, session: Session) -> bool:
+        """Its node is cut off without having hung up: nobody shall wait for its streams."""
+        return self._clock.monotonic() - session.seen_at > 2 * protocol.SILENT_AFTER_S
+
+    def _end_streams(self, session: Session) -> None:
         for owner, reader in list(self._streams.values()):
             if owner is session:
                 reader.end(Error(503, "ServiceUnavailable", "the connection to the node was lost"))

@@ -21,10 +21,11 @@ REQUESTS_DOMAIN = "requests"  # The only socket on which strangers are let in, t
 def load_keys(path: Path) -> Keys:
     """The key pair kept at `path`, made and written (0600) the first time."""
     try:
-        secret = path.read_text().strip()
+        content = path.read_bytes()
     except FileNotFoundError:
         return _write(path, new_keys())
     try:
+        secret = content.decode("ascii").strip()
         return Keys(public_of(secret), secret)
     except Exception as error:
         raise KeyFileDamaged(

@@ -29,6 +29,7 @@ class Session:
     server: Server
     route: Route
     seen_at: float
+    owner: str  # Whose share of sessions this takes: the key's, or on ipc the component's.
     calls: RecentCalls = field(default_factory=RecentCalls)
     snapshots: dict[str, Window] = field(default_factory=dict)
     topics: dict[str, bool] = field(default_factory=dict)
@@ -38,7 +39,7 @@ class Sessions:
     def __init__(self) -> None:
         self._by_id: dict[str, Session] = {}
         self._by_route: dict[tuple[int, Route], Session] = {}
-        self._per_key: dict[str, int] = {}
+        self._per_owner: dict[str, int] = {}
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -52,15 +53,16 @@ class Sessions:
         """Take a session in, or move a known one to its new connection; None: no room, or not its
         own id."""
         session = self._by_id.get(hello.session)
+        owner = key or user.name
         if session is None:
-            if len(self) >= SESSIONS_MAX or not self._room(key, now):
+            if len(self) >= SESSIONS_MAX or not self._room(owner, now):
                 return None
             session = Session(
                 hello.session, key, user, hello.component, hello.node, hello.boot_id,
-                server, route, now,
+                server, route, now, owner,
             )  # fmt: skip
             self._by_id[hello.session] = session
-            self._per_key[key] = self._per_key.get(key, 0) + 1
+            self._per_owner[owner] = self._per_owner.get(owner, 0) + 1
         elif session.key != key or session.user.name != user.name:
             return None
         self._by_route.pop((id(session.server), session.route), None)
@@ -87,20 +89,20 @@ class Sessions:
         if self._by_id.pop(session.id, None) is None:
             return
         self._by_route.pop((id(session.server), session.route), None)
-        left = self._per_key.get(session.key, 1) - 1
+        left = self._per_owner.get(session.owner, 1) - 1
         if left:
-            self._per_key[session.key] = left
+            self._per_owner[session.owner] = left
         else:
-            del self._per_key[session.key]
+            del self._per_owner[session.owner]
 
     def idle(self, now: float) -> list[Session]:
         return [s for s in self if now - s.seen_at > SESSION_IDLE_S]
 
-    def _room(self, key: str, now: float) -> bool:
-        """Whether `key` may have one more; the longest unseen one makes way if it is silent."""
-        if self._per_key.get(key, 0) < SESSIONS_PER_PEER_MAX:
+    def _room(self, owner: str, now: float) -> bool:
+        """Whether `owner` may have one more; the longest unseen one makes way if it is silent."""
+        if self._per_owner.get(owner, 0) < SESSIONS_PER_PEER_MAX:
             return True
-        oldest = min((s for s in self if s.key == key), key=lambda s: s.seen_at)
+        oldest = min((s for s in self if s.owner == owner), key=lambda s: s.seen_at)
         if now - oldest.seen_at < SESSION_IDLE_S / 10:
             return False
         self.drop(oldest)
