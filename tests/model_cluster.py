@@ -230,7 +230,8 @@ def _merge_list(target: list[Json], patch: list[Json], key: str) -> list[Json]:
     for entry in patch:
         rest = [item for item in target if item[key] != entry[key]]
         before = next((item for item in target if item[key] == entry[key]), {})
-        target = rest if entry.get("$patch") == "delete" else [*rest, {**before, **entry}]
+        merged = {k: v for k, v in {**before, **entry}.items() if v is not None}
+        target = rest if entry.get("$patch") == "delete" else [*rest, merged]
     return target
 
 

@@ -176,6 +176,7 @@ class Kubelet:
                 self._workers[uid].vanish()
         for uid in delta.pods:
             pod = view.pods[uid]
+            self._parts.writer.overruled(pod)
             if delta.reset:
                 self._parts.writer.seed(uid, pod.status)
             self._sync(pod)

@@ -23,6 +23,7 @@ from busk8s.worker.kubelet.pods import Pod
 WRITES_IN_FLIGHT_MAX = 16
 RETRY_MIN_S = 0.5
 RETRY_MAX_S = 10.0
+NODE_NOT_READY = "NodeNotReady"  # The node lifecycle controller's reason; no kubelet gives it.
 FINAL_CODES = (404, 409, 422)  # The pod is gone, is another one, or would never be accepted.
 
 log = Logger("kubelet.status")
@@ -49,6 +50,14 @@ class StatusWriter:
     def seed(self, uid: str, status: Json) -> None:
         """The API has this one: called at first sight of a pod and after each reset."""
         self._known[uid] = status
+
+    def overruled(self, pod: Pod) -> None:
+        """While we were silent the master said that `pod` is not ready: say again how it is."""
+        ours = self.latest(pod.uid)
+        if ours is None or not _by_master(pod.status) or _by_master(ours):
+            return
+        self._known[pod.uid] = pod.status
+        self.submit(pod, ours)
 
     def latest(self, uid: str) -> Json | None:
         """The newest status handed in or known, written or not."""
@@ -155,3 +164,10 @@ def status_patch(old: Json, new: Json) -> Json:
         if patch.get(field) and old.get(field):
             patch[field] = [*patch[field], {"$patch": "replace"}]
     return patch
+
+
+def _by_master(status: Json) -> bool:
+    return any(
+        entry.get("type") == "Ready" and entry.get("reason") == NODE_NOT_READY
+        for entry in status.get("conditions") or ()
+    )
