@@ -53,6 +53,19 @@ def fresh_netns() -> Iterator[None]:
         yield
 
 
+def running(words: str) -> bool:
+    """Whether any process has these words as its command line."""
+    wanted = words.encode().replace(b" ", b"\0")
+    for name in os.listdir("/proc"):
+        try:
+            with open(f"/proc/{name}/cmdline", "rb") as file:
+                if name.isdigit() and wanted in file.read():
+                    return True
+        except OSError:
+            continue
+    return False
+
+
 def alive(pid: int) -> bool:
     try:
         with open(f"/proc/{pid}/stat") as file:

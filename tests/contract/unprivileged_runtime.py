@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
 import sys
 from pathlib import Path
 
 from busk8s.testing.runtime_contract import FOREVER, pod, program, reaches, shell, started
 from busk8s.worker.runtime.base import Mount, Runtime, RuntimeFailure
 from busk8s.worker.runtime.process import ProcessRuntime
+from tests.namespaces import running
 
 
 async def volume(runtime: Runtime, sandbox: str, home: Path) -> str:
@@ -42,13 +42,12 @@ async def main(home: Path) -> None:
     seen = await volume(runtime, sandbox.id, home)
     await runtime.stop_container(container, 5)
     ended = await reaches(runtime, container, "exited")
-    processes = subprocess.run(["ps", "axo", "args"], capture_output=True, text=True, check=True)
     lines = (home / "logs/c.log").read_text().splitlines()
     said = {
         "ip": sandbox.ip,
         "exit": ended.exit_code,
         "log": [line.split(" ", 1)[1] for line in lines],
-        "orphan": "sleep 876543" in processes.stdout,
+        "orphan": running("sleep 876543"),
         "volume": seen,
         "features": runtime.features,
     }
