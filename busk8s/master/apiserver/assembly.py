@@ -65,8 +65,7 @@ async def running(
     """An API server that answers over HTTPS, until the block ends."""
     settings = ranged(settings, data)
     service_ip = first_service_ip(settings.service_cidr)
-    names = host_names(settings.bind, settings.reached_at, settings.extra_names, service_ip)
-    pki = Pki(data.pki).ensure(names, clock.now())
+    pki = _certified(settings, data, service_ip, clock.now())
     async with AsyncExitStack() as stack:
         sockets = [listen("--https-port", settings.bind, settings.https_port)]
         for bound in sockets:
@@ -161,6 +160,12 @@ def _port(address: str) -> int:
 
 def _resource_of(key: str) -> Resource:
     return scheme.RESOURCES[key]
+
+
+def _certified(settings: MasterSettings, data: DataDir, service_ip: str, now: float) -> Pki:
+    """Keys and certificates for every name this API server is called by."""
+    names = host_names(settings.bind, settings.reached_at, settings.extra_names, service_ip)
+    return Pki(data.pki).ensure(names, now)
 
 
 def _authenticator(pki: Pki, cache: WatchCache, clock: Clock) -> Authenticator:
