@@ -57,6 +57,7 @@ from busk8s.tasks import Nursery
 log = Logger("busk8s.link")
 
 TICK_S = 0.5  # How often timeouts are looked at.
+HURRY_GAP_S = 1.0  # At most one beat out of turn in this time, however often the status changes.
 AHEAD_GRACE_S = 0.1  # An ack may overtake the delta it tells of; ask only if it still lacks then.
 TAP_RENEW_S = 3.0
 TAP_FRAMES_MAX = 256  # Frames a tap's reader may lag behind; the oldest are dropped.
@@ -105,6 +106,7 @@ class Link:
         self._since = 0.0  # When the present state began, or the last ack came.
         self._beat_at = 0.0
         self._beat_number = 0
+        self._hurried_at = float("-inf")
         self._beat_interval_s = protocol.BEAT_INTERVAL_S
         self._status = b""
         self._status_beat = 0  # The first beat that carried the status; 0: acknowledged.
@@ -215,6 +217,14 @@ class Link:
         if encoded != self._status:
             self._status = encoded
             self._status_beat = self._beat_number + 1
+            self._hurry()
+
+    def _hurry(self) -> None:
+        """A node turns Ready by this beat: it does not wait for its turn, unless one just did."""
+        now = self._clock.monotonic()
+        if self._known and self._connection is not None and now >= self._hurried_at + HURRY_GAP_S:
+            self._hurried_at = now
+            self._beat(now)
 
     def repeat_node_status(self) -> None:
         """Send the status again though it has not changed: somebody else wrote over it."""
