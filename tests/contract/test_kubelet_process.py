@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -151,6 +152,17 @@ async def test_an_exec_probe_and_a_crash_loop() -> None:
         for name in ("web", "crash"):
             n.api.delete_pod(name)
         await until(lambda: not n.api.pods())
+
+
+async def test_pods_of_a_supervisor_that_was_killed_run_again_at_once() -> None:
+    async with node() as n:
+        n.api.put_pod("web", sh("sleep 60"))
+        await until(lambda: n.ready("web"))
+        await n.runtime.open()
+        os.kill(n.runtime.features["pid"], signal.SIGKILL)
+        await until(lambda: n.container("web").get("restartCount") == 1 and n.ready("web"), 8)
+        n.api.delete_pod("web")
+        await until(lambda: not n.api.has_pod("web"))
 
 
 @needs_root

@@ -231,6 +231,8 @@ class ProcessRuntime:
                 )
         if writer is not None:
             writer.close()
+            # Of no pod in particular: whoever listens lists again, and that starts a supervisor.
+            self._tell(RuntimeEvent("", "stopped"))
 
     def _reader_failed(self, name: str, error: BaseException) -> None:
         log.error("reading from the supervisor failed", error=error)
