@@ -87,7 +87,7 @@ def render_token(token: Token) -> Json:
         "auth-extra-groups": "system:bootstrappers:busk8s:workers",
     }
     if token.expires_at is not None:
-        moment = datetime.fromtimestamp(token.expires_at, UTC)
+        moment = datetime.fromtimestamp(int(token.expires_at), UTC)
         data["expiration"] = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
     if token.description:
         data["description"] = token.description
