@@ -153,3 +153,7 @@ def with_condition(
 
 def without_condition(conditions: Sequence[Json], type_: str) -> list[Json]:
     return [c for c in conditions if c["type"] != type_]
+
+
+def no_execute(node: Object) -> tuple[Json, ...]:
+    return tuple(t for t in spec_of(node).get("taints") or () if t["effect"] == "NoExecute")

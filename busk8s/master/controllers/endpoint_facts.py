@@ -12,7 +12,9 @@ from dataclasses import dataclass
 
 from busk8s.api.object import Json, Object
 from busk8s.api.selectors import LabelSelector, from_label_selector
+from busk8s.client.cache import NAMESPACE, Cache
 from busk8s.master.controllers.children import is_finished, is_ready, spec_of, status_of
+from busk8s.master.controllers.loop import Wake
 
 MANAGED_BY_HEADLESS = "service.kubernetes.io/headless"
 ZONE = "topology.kubernetes.io/zone"
@@ -163,3 +165,21 @@ def _facts(pod: Object | None) -> tuple[object, ...] | None:
         status.get("podIPs"),
         spec_of(pod).get("nodeName"),
     )
+
+
+def woken_by_pod(services: Cache) -> Wake:
+    """The Services that select the pod, before or after its change."""
+
+    def woken(old: Object | None, new: Object | None) -> Iterable[str]:
+        if not is_relevant(old, new):
+            return ()
+        keys: dict[str, None] = {}
+        pods = [pod for pod in (old, new) if pod is not None]
+        for service in services.by(NAMESPACE, pods[0].namespace):
+            if is_selecting(service):
+                matches = selector_of(service).matches
+                if any(matches(pod.labels) for pod in pods):
+                    keys[service.key] = None
+        return keys
+
+    return woken

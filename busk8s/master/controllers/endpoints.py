@@ -28,8 +28,8 @@ from busk8s.master.controllers.endpoint_facts import (
     is_selecting,
     selector_of,
     target_reference,
+    woken_by_pod,
 )
-from busk8s.master.controllers.endpointslices import woken_by_pod
 from busk8s.master.controllers.loop import Wake, own_key
 from busk8s.master.controllers.slim import slim_pod
 
@@ -57,7 +57,7 @@ class EndpointsController:
         self._endpoints = caches.need(ENDPOINTS)
         self.wakes: Mapping[Resource, Wake] = {
             SERVICES: own_key,
-            PODS: woken_by_pod(self._services.by),
+            PODS: woken_by_pod(self._services),
             ENDPOINTS: own_key,
         }
 

@@ -27,10 +27,10 @@ from busk8s.master.controllers.endpoint_facts import (
     families_of,
     hostname_of,
     is_headless,
-    is_relevant,
     is_selecting,
     selector_of,
     target_reference,
+    woken_by_pod,
 )
 from busk8s.master.controllers.loop import Wake, own_key
 from busk8s.master.controllers.slim import slim_node, slim_pod
@@ -61,7 +61,7 @@ class EndpointSliceController:
         self._nodes = caches.need(NODES, whole=False, keep=slim_node)
         self.wakes: Mapping[Resource, Wake] = {
             SERVICES: own_key,
-            PODS: woken_by_pod(self._services.by),
+            PODS: woken_by_pod(self._services),
             ENDPOINTSLICES: _woken_by_slice,
             NODES: lambda _old, _new: (),
         }
@@ -95,24 +95,6 @@ class EndpointSliceController:
 
     def plan(self, observed: Observed, now: float) -> Plan:
         return plan(observed)
-
-
-def woken_by_pod(services_in: object) -> Wake:
-    """The Services that select the pod, before or after its change."""
-
-    def woken(old: Object | None, new: Object | None) -> Iterable[str]:
-        if not is_relevant(old, new):
-            return ()
-        keys: dict[str, None] = {}
-        pods = [pod for pod in (old, new) if pod is not None]
-        for service in services_in(NAMESPACE, pods[0].namespace):  # type: ignore[operator]
-            if is_selecting(service):
-                matches = selector_of(service).matches
-                if any(matches(pod.labels) for pod in pods):
-                    keys[service.key] = None
-        return keys
-
-    return woken
 
 
 def _woken_by_slice(old: Object | None, new: Object | None) -> Iterable[str]:

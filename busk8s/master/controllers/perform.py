@@ -203,7 +203,7 @@ def is_other_uid(error: Error) -> bool:
 
 
 def is_benign(error: Error) -> bool:
-    """A lost race, or a namespace on its way out: nobody needs to hear of it."""
-    if error.reason in ("Conflict", "NotFound", "AlreadyExists"):
+    """A lost race, a busy server, a namespace on its way out: nobody needs to hear of it."""
+    if error.reason in ("Conflict", "NotFound", "AlreadyExists", "TooManyRequests"):
         return True
     return any(cause.reason == "NamespaceTerminating" for cause in error.causes)

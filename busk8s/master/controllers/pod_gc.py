@@ -19,10 +19,9 @@ from busk8s.client.interface import Client
 from busk8s.client.reflector import SharedCaches
 from busk8s.errors import Error
 from busk8s.master.controllers.actions import Action, Call, Delete, Patch, Plan
-from busk8s.master.controllers.children import is_finished, spec_of, status_of
+from busk8s.master.controllers.children import is_finished, no_execute, spec_of, status_of
 from busk8s.master.controllers.loop import Wake
 from busk8s.master.controllers.slim import slim_node, slim_pod
-from busk8s.master.controllers.taint_eviction import no_execute
 
 # Differs from Kubernetes: 40 s there; nodes fall silent here after 5 s, so everything is quicker.
 GONE_FOR_S = 5.0

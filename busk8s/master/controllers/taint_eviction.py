@@ -18,7 +18,7 @@ from busk8s.client.cache import NODE
 from busk8s.client.reflector import SharedCaches
 from busk8s.errors import Error
 from busk8s.master.controllers.actions import Action, Delete, Emit, Patch, Plan
-from busk8s.master.controllers.children import is_finished, spec_of
+from busk8s.master.controllers.children import is_finished, no_execute, spec_of
 from busk8s.master.controllers.loop import Wake
 from busk8s.master.controllers.slim import slim_node, slim_pod
 
@@ -110,10 +110,6 @@ def tolerates(toleration: Json, taint: Json) -> bool:
     if toleration.get("operator") == "Exists":
         return True
     return bool(toleration.get("key")) and toleration.get("value", "") == taint.get("value", "")
-
-
-def no_execute(node: Object) -> tuple[Json, ...]:
-    return tuple(t for t in spec_of(node).get("taints") or () if t["effect"] == "NoExecute")
 
 
 def _evict(pod: Object, now: float) -> list[Action]:
