@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Literal
 
 import orjson
+import yaml
 
 from busk8s import errors
 from busk8s.api import protobuf, yamlbody
@@ -100,6 +101,15 @@ def success(name: str, *, group: str, plural: str, uid: str) -> bytes:
 
 def answer(data: Json, status: int = 200) -> Response:
     return Response(status, orjson.dumps(data))
+
+
+def in_yaml(response: Response) -> Response:
+    """`response` as YAML, for who accepts nothing else; streams stay JSON lines."""
+    if response.stream is None and response.content_type == JSON:
+        data = orjson.loads(response.body)
+        response.body = yaml.dump(data, Dumper=yaml.CSafeDumper, sort_keys=False).encode()
+        response.content_type = YAML
+    return response
 
 
 def with_warnings(response: Response, warnings: Sequence[str]) -> Response:

@@ -136,7 +136,8 @@ class ApiServer:
             rest.negotiate(request.accept),
             self.parts.clock.now(),
         )
-        return await action_for(call)(self.parts, call)
+        response = await action_for(call)(self.parts, call)
+        return rest.in_yaml(response) if call.accept.media == rest.YAML else response
 
     def _ready(self, route: Route) -> Response | None:
         """The hot path of get: the bytes as they lie in the cache."""

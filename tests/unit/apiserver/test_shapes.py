@@ -148,3 +148,11 @@ async def test_methods_that_mean_nothing_are_405(method: str, path: str) -> None
     api = await world()
     await api.must("POST", "/api/v1/namespaces/default/configmaps", config_map())
     assert (await api.do(method, path, pod()))[0] == 405
+
+
+async def test_yaml_is_answered_to_who_wants_it() -> None:
+    api = await world()
+    await api.must("POST", PODS, pod())
+    response = await api.raw("GET", PODS + "/a", accept="application/yaml")
+    assert response.content_type == "application/yaml"
+    assert response.body.startswith(b"kind: Pod\napiVersion: v1\nmetadata:\n")
