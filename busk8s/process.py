@@ -42,7 +42,10 @@ def notify(descriptor: int) -> Ready:
         gc.freeze()  # Modules and tables live as long as the process: never walk them again.
         if descriptor >= 0 and not told:
             told.append(True)
-            os.write(descriptor, b"ready\n")
+            try:
+                os.write(descriptor, b"ready\n")
+            except BrokenPipeError:
+                pass  # nobody waits any more
             os.close(descriptor)
 
     return ready

@@ -79,19 +79,26 @@ class Supervisor:
 
     def _start(self, child: Child, *, wait: bool) -> bool:
         """Start it; with `wait`, True once it says that it is ready."""
+        child.began = time.monotonic()  # noqa: TID251 - no Clock here: this is all of its time
+        if not wait:
+            self._spawn(child, -1)
+            return True
         said, says = os.pipe()
+        try:
+            self._spawn(child, says)
+            os.close(says)
+            return self._ready(child, said)
+        finally:
+            os.close(said)
+
+    @staticmethod
+    def _spawn(child: Child, says: int) -> None:
         child.process = subprocess.Popen(
             [*child.command, f"--ready-fd={says}"],
-            pass_fds=(says,),
+            pass_fds=(says,) if says >= 0 else (),
             stdin=subprocess.DEVNULL,
             env={**LEAN, **os.environ},
         )
-        os.close(says)
-        child.began = time.monotonic()  # noqa: TID251 - no Clock here: this is all of its time
-        try:
-            return not wait or self._ready(child, said)
-        finally:
-            os.close(said)
 
     def _ready(self, child: Child, said: int) -> bool:
         until = child.began + READY_S
