@@ -88,6 +88,10 @@ class NodeApi:
     def reasons(self, name: str) -> list[str]:
         return [e["reason"] for e in self.events if e["involvedObject"]["name"] == name]
 
+    def event_count(self, reason: str) -> int:
+        """How often it happened, repetitions of one Event included."""
+        return sum(event.get("count", 1) for event in self.events if event["reason"] == reason)
+
     # What the kubelet calls.
 
     async def watch_view(self, topic: str) -> AsyncIterator[Sequence[Change]]:
@@ -111,6 +115,9 @@ class NodeApi:
         self._reachable()
         assert isinstance(patch, dict)
         if resource.key == "events":
+            for event in self.events:
+                if event["metadata"]["name"] == name:
+                    event.update(patch)
             return Object(resource, namespace, name, revision=0, body=b"{}")
         old = self._found(resource, name, namespace)
         wanted = (patch.get("metadata") or {}).get("uid")

@@ -66,6 +66,11 @@ class PodWorker:
     def wake(self) -> None:
         self._wake.set()
 
+    def _acted(self) -> None:
+        """Something of ours took effect just now: older listings say nothing about it."""
+        self._acted_at = self._parts.clock.monotonic()
+        self.wake()
+
     def update(self, pod: Pod) -> None:
         """A new version of the pod, or of something it refers to."""
         old, self._pod = self._pod, self._as_known_here(pod)
@@ -108,7 +113,7 @@ class PodWorker:
     async def run(self) -> None:
         """Ends when the pod has vanished and nothing of it is left."""
         async with Nursery(on_error=self._child_failed) as nursery:
-            performer = Performer(self._parts, self._progress, nursery, self.wake)
+            performer = Performer(self._parts, self._progress, nursery, self._acted)
             try:
                 while not await self._turn(performer):
                     await self._wake.wait()

@@ -59,6 +59,7 @@ async def test_a_container_whose_liveness_probe_fails_is_restarted(tmp_path: Pat
         await until(lambda: w.container("web").get("restartCount") == 1)
         assert w.clock.monotonic() >= 2
         messages = [e["message"] for e in w.api.events if e["reason"] == "Killing"]
+        assert w.api.event_count("Killing") == 1
         assert messages == ["Container c failed liveness probe, will be restarted"]
 
 
