@@ -117,6 +117,8 @@ class _Socket:
         self.look_soon()
 
     def send(self, *frames: bytes) -> bool:
+        if self.raw.closed:
+            return False  # A timer that was set before the end: there is nobody to tell any more.
         self.look_soon()
         try:
             if len(frames) == 1:
