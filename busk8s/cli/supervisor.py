@@ -67,12 +67,21 @@ class Supervisor:
         try:
             for child in self.children:
                 if not self._start(child, wait=True) or self.stopping:
-                    return 0 if self.stopping else 1
+                    return 0 if self.stopping else self._why(child)
             if self.announce >= 0:
                 os.write(self.announce, b"ready\n")
             return self._watch()
         finally:
             self._stop_all()
+
+    @staticmethod
+    def _why(child: Child) -> int:
+        """The exit status when `child` never became ready."""
+        assert child.process is not None
+        try:
+            return REFUSED if child.process.wait(1.0) == REFUSED else 1
+        except subprocess.TimeoutExpired:
+            return 1
 
     def _told(self, *_: object) -> None:
         self.stopping = True
