@@ -64,9 +64,14 @@ class Demo:
         )
         return done.stdout
 
-    def restarts(self) -> int:
+    def restarts(self) -> dict[str, int]:
         pods = json.loads(self.kubectl("get pods -l app=hello -o json", quiet=True))["items"]
-        return sum(s["restartCount"] for p in pods for s in p["status"]["containerStatuses"])
+        return {
+            pod["metadata"]["name"]: sum(
+                status["restartCount"] for status in pod["status"]["containerStatuses"]
+            )
+            for pod in pods
+        }
 
     def play(self) -> None:
         say("a cluster: one master, two workers")
@@ -80,15 +85,15 @@ class Demo:
         say("an application: three pods and a Service")
         self.kubectl(f"apply -f {ROOT / 'examples' / 'hello.yaml'}")
         self.kubectl("rollout status deployment/hello --timeout=60s")
-        self.kubectl("get pods,services,endpointslices -l app!=none -o wide")
+        self.kubectl("get pods,services,endpointslices -o wide")
         self.answer()
 
         say("healing: one process crashes, one pod is deleted")
-        self.wait("an answer to /crash", lambda: "Hello" in self.ask("/crash"))
-        print(f"$ curl {self.url}/crash")
-        self.wait("a restart", lambda: self.restarts() > 0)
-        name = self.kubectl("get pods -l app=hello -o name", quiet=True).split()[0]
-        self.kubectl(f"delete {name}")
+        print(f"$ curl {self.url}/crash\n{self.ask('/crash')}", end="")
+        self.wait("a restart", lambda: any(self.restarts().values()))
+        self.kubectl("get pods")
+        whole = next(name for name, restarts in self.restarts().items() if not restarts)
+        self.kubectl(f"delete pod {whole}")
         self.kubectl("rollout status deployment/hello --timeout=60s")
         self.kubectl("wait deployment/hello --for=condition=Available --timeout=60s")
         self.kubectl("get pods")
