@@ -6,7 +6,8 @@ import orjson
 import pytest
 from api_world import PODS, config_map, lines, pod, running_pod, world
 
-from busk8s.api import scheme, tables
+from busk8s.api import scheme
+from busk8s.api.tables import table as tables
 
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 PARTIAL = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
