@@ -191,7 +191,12 @@ def generated_name(base: str, suffix: str) -> str:
 
 def format_time(now: float) -> str:
     """RFC 3339 with seconds: metav1.Time."""
-    return datetime.fromtimestamp(int(now // 1), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _second(int(now // 1))
+
+
+@lru_cache(64)  # Most times written are the present second.
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def format_micro_time(now: float) -> str:

@@ -6,10 +6,12 @@ Source    pkg/registry/core/pod/strategy.go, pkg/apis/core/v1/helper/qos.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from busk8s.api.object import Json
 from busk8s.api.quantity import parse
 
+AMOUNTS_CACHED_MAX = 1_024  # Quantities repeat over pods: a few templates make most of them.
 _COMPUTE = ("cpu", "memory")
 FINISHED = ("Succeeded", "Failed")
 
@@ -63,7 +65,10 @@ def _class_of(resources: Iterable[Json]) -> str:
 
 def _positive(amounts: Json, name: str) -> object | None:
     text = amounts.get(name)
-    if text is None:
-        return None
+    return None if text is None else _amount(text)
+
+
+@lru_cache(maxsize=AMOUNTS_CACHED_MAX)
+def _amount(text: str) -> object | None:
     amount = parse(text)
     return amount if amount > 0 else None
