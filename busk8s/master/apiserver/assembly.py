@@ -22,6 +22,7 @@ from busk8s.config import ConfigError, DataDir, MasterSettings, listen, own_addr
 from busk8s.ids import IdSource
 from busk8s.log import Logger
 from busk8s.master.apiserver import discovery, tokens
+from busk8s.master.apiserver.accounts import AccountTokens
 from busk8s.master.apiserver.admission.chain import AdmissionChain
 from busk8s.master.apiserver.authn import Authenticator
 from busk8s.master.apiserver.authz import ClusterAuthorizer
@@ -73,6 +74,7 @@ async def running(
         port = int(sockets[0].getsockname()[1])
         cache, store = await _open_store(data.database, clock, stack)
         authorizer = ClusterAuthorizer(NodeAuthorizer(cache))
+        accounts = AccountTokens(pki, cache.get, clock, ids)
         bus = BusFace(
             cache,
             lambda request: front(request),
@@ -91,6 +93,7 @@ async def running(
             authorizer=authorizer,
             admission=AdmissionChain(cache),
             streams=bus.streams,
+            signer=accounts,
             unstored=bus.leases,
             handlers=discovery.handlers(),
             service_network=settings.service_cidr,
@@ -106,7 +109,7 @@ async def running(
         )
         http = HttpServer(
             front,
-            _authenticator(pki, cache, clock),
+            _authenticator(pki, cache, clock, accounts),
             clock=clock,
             audit_prefix=int(ids.uid()[:8], 16),
         )
@@ -168,12 +171,14 @@ def _certified(settings: MasterSettings, data: DataDir, service_ip: str, now: fl
     return Pki(data.pki).ensure(names, now)
 
 
-def _authenticator(pki: Pki, cache: WatchCache, clock: Clock) -> Authenticator:
+def _authenticator(
+    pki: Pki, cache: WatchCache, clock: Clock, accounts: AccountTokens
+) -> Authenticator:
     def find_secret(name: str) -> Json | None:
         found = cache.get("secrets", tokens.NAMESPACE, name)
         return found.data if found else None
 
-    return Authenticator(pki.admin_token(), find_secret, clock)
+    return Authenticator(pki.admin_token(), find_secret, clock, verify_account=accounts.verify)
 
 
 def _metrics(cache: WatchCache) -> Metrics:
