@@ -1,7 +1,8 @@
 """Who may do what, until RBAC comes: a few fixed rules, then the node authoriser, then no.
 
-Owns      the order of the rules and the wording of a refusal.
-Leaves    what a node may see (node_authz), what it may change of it (admission.node_restriction).
+Owns      the order of the rules.
+Leaves    what a node may see (node_authz), what it may change of it (admission.node_restriction),
+          the wording of a refusal (refusals).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from busk8s.master.apiserver.node_authz import NodeAuthorizer, node_of
 TRUSTED = frozenset({"system:kube-scheduler", "system:kube-controller-manager"})
 PUBLIC_PATHS = ("/healthz", "/livez", "/readyz", "/version")
 DISCOVERY_PATHS = (*PUBLIC_PATHS, "/api", "/apis", "/openapi", "/.well-known/openid-configuration")
+NO_RULE = ""  # Nobody allowed it: there is no more to say than that it is forbidden.
 # What system:basic-user grants: asking about oneself.
 SELF_REVIEWS = frozenset(
     {"selfsubjectreviews", "selfsubjectaccessreviews", "selfsubjectrulesreviews"}
@@ -23,7 +25,7 @@ SELF_REVIEWS = frozenset(
 
 
 class ClusterAuthorizer:
-    """`authorize` gives None, or the reason a Status carries after `... is forbidden: `."""
+    """`authorize` gives None, or why not; the sentence around it is refusals.access_denied's."""
 
     def __init__(self, nodes: NodeAuthorizer) -> None:
         self._nodes = nodes
@@ -34,36 +36,14 @@ class ClusterAuthorizer:
             return None
         if attributes.resource is None:
             paths = DISCOVERY_PATHS if AUTHENTICATED in user.groups else PUBLIC_PATHS
-            return None if _under(attributes.path, paths) else refusal(attributes)
+            return None if _under(attributes.path, paths) else NO_RULE
         node = node_of(user)
         if node is not None:
-            why = self._nodes.authorize(node, attributes)
-            if why is None:
-                return None
-            return f"{refusal(attributes)}: {why}" if why else refusal(attributes)
+            return self._nodes.authorize(node, attributes)
         if attributes.verb == "create" and attributes.plural in SELF_REVIEWS:
-            return None if user.name != ANONYMOUS.name else refusal(attributes)
-        return refusal(attributes)
+            return None if user.name != ANONYMOUS.name else NO_RULE
+        return NO_RULE
 
 
 def _under(path: str, roots: tuple[str, ...]) -> bool:
     return any(path == root or path.startswith(root + "/") for root in roots)
-
-
-def refusal(attributes: Attributes) -> str:
-    """Upstream's words for a request nobody allowed."""
-    who = f'User "{attributes.user.name}"'
-    if attributes.resource is None:
-        return f'{who} cannot {attributes.verb} path "{attributes.path}"'
-    what = attributes.plural
-    if attributes.subresource:
-        what += f"/{attributes.subresource}"
-    where = (
-        f'in the namespace "{attributes.namespace}"'
-        if attributes.namespace
-        else "at the cluster scope"
-    )
-    return (
-        f'{who} cannot {attributes.verb} resource "{what}" '
-        f'in API group "{attributes.group}" {where}'
-    )

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from busk8s import errors
 from busk8s.api.request import Request, Response
 from busk8s.clock import Clock
 from busk8s.master.apiserver import http_response as form
 from busk8s.master.apiserver.attributes import Attributes, Authorizer
 from busk8s.master.apiserver.health import Health
 from busk8s.master.apiserver.metrics import Metrics
+from busk8s.master.apiserver.refusals import access_denied
 
 ASIDE = ("/healthz", "/livez", "/readyz", "/metrics")
 Dispatch = Callable[[Request], Awaitable[Response]]
@@ -51,7 +51,7 @@ class Front:
         attributes = Attributes(request.user, request.method.lower(), None, path=path)
         why = self._authorizer.authorize(attributes)
         if why is not None:
-            return form.of_error(errors.Error(403, "Forbidden", f"forbidden: {why}"))
+            return form.of_error(access_denied(attributes, why))
         if path == "/metrics" and request.method == "GET":
             return self._metrics.answer()
         return self._health.answer(request)
