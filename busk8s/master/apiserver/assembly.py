@@ -26,7 +26,7 @@ from busk8s.master.apiserver.accounts import AccountTokens
 from busk8s.master.apiserver.admission.chain import AdmissionChain
 from busk8s.master.apiserver.authn import Authenticator
 from busk8s.master.apiserver.authz import ClusterAuthorizer
-from busk8s.master.apiserver.bootstrap import Address, bootstrap, first_service_ip
+from busk8s.master.apiserver.bootstrap import Address, Dispatch, bootstrap, first_service_ip
 from busk8s.master.apiserver.bus import BusFace
 from busk8s.master.apiserver.front import Front
 from busk8s.master.apiserver.health import Health
@@ -75,16 +75,7 @@ async def running(
         cache, store = await _open_store(data.database, clock, stack)
         authorizer = ClusterAuthorizer(NodeAuthorizer(cache))
         accounts = AccountTokens(pki, cache.get, clock, ids)
-        bus = BusFace(
-            cache,
-            lambda request: front(request),
-            clock=clock,
-            epoch=int(clock.now() * 1_000_000),  # above all that an earlier life can have used
-            master=ids.suffix(10),
-            silent_after_s=settings.grace_s,
-            beat_s=settings.beat_s,
-            pod_network=settings.pod_cidr,
-        )
+        bus = _bus_face(settings, cache, lambda request: front(request), clock, ids)
         server = ApiServer(
             store,
             cache,
@@ -122,6 +113,21 @@ async def running(
         _announce(data, url, settings, endpoints)
         stack.callback(data.endpoints.unlink, missing_ok=True)
         yield Api(settings, data, pki, cache, server, front, http, bus, url)
+
+
+def _bus_face(
+    settings: MasterSettings, cache: WatchCache, dispatch: Dispatch, clock: Clock, ids: IdSource
+) -> BusFace:
+    return BusFace(
+        cache,
+        dispatch,
+        clock=clock,
+        epoch=int(clock.now() * 1_000_000),  # above all that an earlier life can have used
+        master=ids.suffix(10),
+        silent_after_s=settings.grace_s,
+        beat_s=settings.beat_s,
+        pod_network=settings.pod_cidr,
+    )
 
 
 async def _open_store(

@@ -9,6 +9,7 @@ import resource
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import orjson
 import pytest
@@ -230,6 +231,11 @@ def rubbish(chance: random.Random) -> bytes:
     return bytes(data)
 
 
+def resident_kib() -> int:
+    """What this process holds now; its peak would hide growth behind earlier tests."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() // 1024
+
+
 async def test_a_thousand_random_requests_leave_it_answering_with_flat_memory() -> None:
     chance = random.Random(7)
     async with serving(QUICK) as (_, port, server):
@@ -237,13 +243,16 @@ async def test_a_thousand_random_requests_leave_it_answering_with_flat_memory() 
             async with calling(port) as (reader, writer):
                 writer.write(rubbish(chance))
                 writer.write_eof()
-                said = await reader.read(100)
+                try:
+                    said = await reader.read(100)
+                except ConnectionResetError:  # Closed with bytes of ours unread: as good a no.
+                    said = b""
                 if said:
                     assert 100 <= int(said.split(b" ")[1]) < 500, said
             if number == 300:
-                before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+                before = resident_kib()
         async with calling(port) as (reader, writer):
             writer.write(get("/still"))
             assert (await answer(reader))[0] == 200
         assert len(server.connections) <= 1
-        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 4_096
+        assert resident_kib() - before < 4_096
