@@ -31,6 +31,7 @@ from busk8s.tasks import Nursery
 CONNECTIONS_MAX = 4_096  # Beyond it a new connection gets 503 and is closed.
 PIPELINE_MAX = 32  # Requests waiting on one connection: beyond it we stop reading from it.
 WRITE_BUFFER_BYTES_MAX = 1024 * 1024  # Of unsent answers: beyond it a stream waits.
+PIECE_BYTES_MAX = 256 * 1024  # Longer bodies are written in pieces of this size.
 JOIN_BYTES_MAX = 64 * 1024  # Bodies up to this are joined with their heads: one write.
 LINGER_S = 1.0  # How long we go on draining a refused upload, so the client reads the refusal.
 BACKLOG = 1_024
@@ -286,6 +287,9 @@ class Connection(asyncio.Protocol):
             response = await loop.run_in_executor(None, form.squeeze, response)
             if self._lost:
                 return
+        if len(response.body) > PIECE_BYTES_MAX:
+            await self._write_pieces(incoming, response)
+            return
         self._write_whole(incoming, response)
         if not self._writable.is_set():
             await self._drain()
@@ -331,6 +335,19 @@ class Connection(asyncio.Protocol):
         else:
             self._transport.write(head)
             self._transport.write(body)
+
+    async def _write_pieces(self, incoming: Incoming, response: Response) -> None:
+        """A long answer, as fast as the client reads: what waits encrypted stays small."""
+        body = memoryview(response.body)
+        self._transport.write(self._head(incoming, response, len(body)))
+        if incoming.method == "HEAD":
+            return
+        for start in range(0, len(body), PIECE_BYTES_MAX):
+            self._transport.write(body[start : start + PIECE_BYTES_MAX])
+            if not self._writable.is_set():
+                await self._drain()
+            if self._lost:
+                return
 
     async def _write_stream(self, incoming: Incoming, response: Response) -> None:
         stream = response.stream

@@ -66,7 +66,7 @@ def render_list(
 
 def partial(obj: Object) -> bytes:
     """PartialObjectMetadata: the object's metadata and nothing else."""
-    return _PARTIAL % orjson.dumps(obj.data["metadata"])
+    return _PARTIAL % orjson.dumps(obj.glance()["metadata"])
 
 
 def table(request: Request, resource: Resource, objects: Sequence[Object], now: float) -> Json:
@@ -78,7 +78,7 @@ def table(request: Request, resource: Resource, objects: Sequence[Object], now: 
         )
     rows = []
     for obj in objects:
-        row: Json = {"cells": tables.cells(resource, obj.data, now=now)}
+        row: Json = {"cells": tables.cells(resource, obj.glance(), now=now)}
         if include == "Metadata":
             row["object"] = orjson.Fragment(partial(obj))
         elif include == "Object":

@@ -49,10 +49,12 @@ class Selection:
             return False
         if self.labels is not None and not self.labels.matches(obj.labels):
             return False
-        return not self.fields or match_fields(self.fields, obj.glance())
+        return not self.fields or match_fields(self.fields, obj.data)
 
     def of(self, objects: Iterable[Object]) -> list[Object]:
         """Those of `objects` that match, in their order."""
+        if self.fields:  # What is parsed for one list is not kept.
+            return [obj for obj in objects if self.matches(obj.glance())]
         chooses = self.chooses
         return [obj for obj in objects if chooses(obj)]
 

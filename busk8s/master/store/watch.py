@@ -236,6 +236,9 @@ class WatchCache:
         self._trim(now)
         for callback in self._callbacks:
             callback(events)
+        for event in events:
+            if event.previous is not None:
+                event.previous.forget()  # History keeps bytes; old versions are rarely read.
 
     def _event(self, change: Change, now: float) -> tuple[_Shelf, Event]:
         if change.value is not None:
