@@ -3,7 +3,6 @@
 VENV   ?= .venv
 PYTHON ?= python3
 BIN    := $(VENV)/bin
-export PYTHONDONTWRITEBYTECODE = 1
 
 .PHONY: demo test setup fix check e2e bench sim compose-demo clean
 
