@@ -24,7 +24,8 @@ e2e: $(VENV)/ready
 	$(BIN)/python -m pytest tests/e2e -q
 
 bench: $(VENV)/ready      ## the budget of the design, beside upstream's figures
-	$(BIN)/python bench/budget.py
+	@WRK=1 sh tools/system_packages.sh
+	@$(BIN)/python bench/budget.py
 
 fix: $(VENV)/ready
 	$(BIN)/ruff check --fix -q .
