@@ -27,6 +27,9 @@ bench: $(VENV)/ready      ## the budget of the design, beside upstream's figures
 	@WRK=1 sh tools/system_packages.sh
 	@$(BIN)/python bench/budget.py
 
+compose-demo:             ## the same on three hosts, each a container; BASE=IMAGE builds on another image
+	@sh tools/compose_demo.sh
+
 fix: $(VENV)/ready
 	$(BIN)/ruff check --fix -q .
 	$(BIN)/ruff format -q .
