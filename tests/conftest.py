@@ -16,7 +16,10 @@ settings.register_profile("quick", max_examples=60, deadline=None)
 settings.register_profile(
     "deep", max_examples=2_000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+# CI judges a change, not today's luck: new random examples are for developers and `deep` runs.
+settings.register_profile("ci", settings.get_profile("quick"), derandomize=True)
+_default = "ci" if os.environ.get("CI") == "true" else "quick"
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", _default))
 
 
 @pytest.hookimpl(tryfirst=True)
