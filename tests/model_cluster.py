@@ -167,7 +167,10 @@ class ModelCluster:
     def _replace(self, old: Object, new: Json, subresource: str) -> Object:
         assert subresource in ("", "status", "finalize")
         if subresource == "status":
+            annotations = new["metadata"].get("annotations", {})
             new = {**old.copy(), "status": new.get("status", {})}
+            if annotations:  # A status write may change these, as at the real server.
+                new["metadata"] = {**new["metadata"], "annotations": annotations}
         elif new.get("spec") != old.data.get("spec"):
             new["metadata"]["generation"] = old.metadata["generation"] + 1
         if new == old.data:

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from busk8s.api import openapi_paths
+from busk8s.api import openapi_paths, openapi_wire
 from busk8s.api.discovery import KUBERNETES_VERSION
 from busk8s.api.scheme import Resource
 
@@ -31,6 +31,15 @@ _ALWAYS = (_META + "Status", _META + "DeleteOptions", _META + "Patch")
 
 def v2(resources: Iterable[Resource]) -> bytes:
     """The whole of /openapi/v2 as JSON (Swagger 2.0)."""
+    return orjson.dumps(_v2_document(resources))
+
+
+def v2_protobuf(resources: Iterable[Resource]) -> bytes:
+    """The same as `openapi_wire.CONTENT_TYPE`."""
+    return openapi_wire.encode(_v2_document(resources))
+
+
+def _v2_document(resources: Iterable[Resource]) -> Json:
     definitions = _definitions()
     names = _names_by_kind(definitions)
     definitions[_INT_OR_STRING] = {"type": "string", "format": "int-or-string"}
@@ -38,18 +47,16 @@ def v2(resources: Iterable[Resource]) -> bytes:
     paths: Json = {}
     for resource in resources:
         paths.update(openapi_paths.v2_paths(resource, names))
-    return orjson.dumps(
-        {
-            "swagger": "2.0",
-            "info": _info(),
-            "paths": paths,
-            "definitions": definitions,
-            "securityDefinitions": {
-                "BearerToken": {"type": "apiKey", "name": "authorization", "in": "header"}
-            },
-            "security": [{"BearerToken": []}],
-        }
-    )
+    return {
+        "swagger": "2.0",
+        "info": _info(),
+        "paths": paths,
+        "definitions": definitions,
+        "securityDefinitions": {
+            "BearerToken": {"type": "apiKey", "name": "authorization", "in": "header"}
+        },
+        "security": [{"BearerToken": []}],
+    }
 
 
 def v3_index(resources: Iterable[Resource]) -> bytes:

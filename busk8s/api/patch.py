@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from busk8s.api.strategic import strategic_patch
-from busk8s.errors import Cause, Error, bad_request
+from busk8s.errors import Error, bad_request
 
 __all__ = ["OPERATIONS_MAX", "json_patch", "merge_patch", "same_json", "strategic_patch"]
 
@@ -230,6 +230,5 @@ def _nodes(value: Any) -> int:
 
 
 def _rejected(detail: str) -> Error:
-    """422 in upstream's general words; the cause says what was wrong."""
-    causes = [Cause("UnexpectedServerResponse", detail)]
-    return Error(422, "Invalid", _REJECTED, causes=causes)
+    """422 in upstream's general words, and what was wrong."""
+    return Error(422, "Invalid", f"{_REJECTED}: {detail}")

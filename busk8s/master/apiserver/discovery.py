@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import orjson
 
 from busk8s import errors
-from busk8s.api import discovery, openapi, scheme
+from busk8s.api import discovery, openapi, openapi_wire, scheme
 from busk8s.api.object import Json
 from busk8s.api.request import JSON, Request, Response
 from busk8s.master.apiserver import rest
@@ -88,24 +88,33 @@ class _Documents:
     """OpenAPI v2 and v3, made when asked for."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[str, bytes] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str], bytes] = OrderedDict()
 
     async def __call__(self, request: Request) -> Response:
         _only_get(request)
-        rest.negotiate(request.accept)
-        path = request.path.rstrip("/")
-        body = self._kept.get(path)
+        path, media = request.path.rstrip("/"), JSON
+        if path == "/openapi/v2" and _wants_protobuf(request.accept):
+            media = openapi_wire.CONTENT_TYPE
+        else:
+            rest.negotiate(request.accept)
+        body = self._kept.get((path, media))
         if body is None:
-            body = self._kept[path] = _document(path)
+            body = self._kept[path, media] = _document(path, media)
             if len(self._kept) > DOCUMENTS_MAX:
                 self._kept.popitem(last=False)
-        self._kept.move_to_end(path)
-        return Response(200, body, JSON)
+        self._kept.move_to_end((path, media))
+        return Response(200, body, media)
 
 
-def _document(path: str) -> bytes:
+def _wants_protobuf(accept: str) -> bool:
+    first = accept.partition(",")[0].partition(";")[0].strip()
+    return first in openapi_wire.CONTENT_TYPES
+
+
+def _document(path: str, media: str) -> bytes:
     if path == "/openapi/v2":
-        return openapi.v2(_RESOURCES)
+        make = openapi.v2 if media == JSON else openapi.v2_protobuf
+        return make(_RESOURCES)
     if path == "/openapi/v3":
         return openapi.v3_index(_RESOURCES)
     parts = path.removeprefix("/openapi/v3/").split("/")

@@ -16,7 +16,7 @@ import yaml
 
 from busk8s import errors
 from busk8s.api import protobuf, yamlbody
-from busk8s.api.decode import check_depth, from_protobuf
+from busk8s.api.decode import check_depth, from_protobuf, strip_nulls
 from busk8s.api.object import Json
 from busk8s.api.request import JSON, Request, Response
 
@@ -225,4 +225,6 @@ def document(body: bytes, content_type: str) -> Json:
     if not isinstance(data, dict):
         raise errors.bad_request("couldn't get version/kind; the body is not an object")
     check_depth(data)
+    if media == YAML or b"null" in body:  # Go clients before 1.34 say `creationTimestamp: null`.
+        strip_nulls(data)
     return data

@@ -243,7 +243,9 @@ def _renumber(deployment: Object, new: Object | None, olds: Sequence[Object]) ->
 def _number(deployment: Object, revision: int) -> tuple[Patch, ...]:
     if annotations_of(deployment).get(REVISION) == str(revision):
         return ()
-    return (Patch(deployment, {"metadata": {"annotations": {REVISION: str(revision)}}}),)
+    # By way of the status, as upstream: there an annotation does not count as a new generation.
+    patch = {"metadata": {"annotations": {REVISION: str(revision)}}}
+    return (Patch(deployment, patch, subresource="status"),)
 
 
 def _stamps(bound: Bounds) -> dict[str, str]:
