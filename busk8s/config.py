@@ -9,6 +9,7 @@ Invariant one data directory belongs to one cluster and one running master; ever
 from __future__ import annotations
 
 import fcntl
+import ipaddress
 import json
 import os
 import re
@@ -29,6 +30,8 @@ HEARTBEATS_PORT = 6443
 LAYOUT_VERSION = 1
 LOCK_TRIES = 5
 LOCK_PAUSE_S = 0.02
+ENDING_S = 10.0  # The supervisor was killed: its children see it and end; so long we wait.
+UNKNOWN_HOLDER = -1  # It has the lock and has not yet written who it is.
 SOCKET_PATH_BYTES_MAX = 100  # sun_path holds 108, names of sockets included.
 
 
@@ -73,6 +76,9 @@ class MasterSettings:
         _check_address("--bind", self.bind)
         if self.advertise:
             _check_address("--advertise", self.advertise)
+        for name in self.extra_names:
+            if not _TLS_NAME.fullmatch(name) and not _is_address(name):
+                raise ConfigError(f"--tls-name: {name!r} is neither a DNS name nor an IP address")
         if not 0.05 <= self.beat_s <= 60:
             raise ConfigError(f"--beat: {self.beat_s:g} s is not between 0.05 and 60")
         if self.grace_s < 2 * self.beat_s:
@@ -140,6 +146,7 @@ class WorkerSettings:
 
 
 _NODE_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+_TLS_NAME = re.compile(r"(\*\.)?[A-Za-z0-9]([-A-Za-z0-9.]{0,251}[A-Za-z0-9])?")
 Settings = TypeVar("Settings", MasterSettings, WorkerSettings)
 
 
@@ -179,10 +186,16 @@ def _flag(name: str) -> str:
 
 
 def _check_address(flag: str, text: str) -> None:
+    if not _is_address(text):
+        raise ConfigError(f"{flag}: {text!r} is not an IP address")
+
+
+def _is_address(text: str) -> bool:
     try:
-        socket.getaddrinfo(text, None, flags=socket.AI_NUMERICHOST)
-    except OSError:
-        raise ConfigError(f"{flag}: {text!r} is not an IP address") from None
+        ipaddress.ip_address(text)  # Not the resolver: it takes "999" for 0.0.3.231.
+    except ValueError:
+        return False
+    return True
 
 
 def own_address() -> str:
@@ -281,8 +294,13 @@ class DataDir:
         """The cluster's id."""
         return self.identify().cluster_id
 
+    @property
+    def lock_fd(self) -> int:
+        """The claim itself, for processes that must end before another may have it; or -1."""
+        return -1 if self._lock is None else self._lock
+
     def held_by(self) -> int:
-        """The process that has the lock, 0 when none has."""
+        """The process that has the lock, 0 when none has. It may be dead, and its children not."""
         try:
             handle = os.open(self.path / "lock", os.O_RDWR | os.O_CLOEXEC)
         except OSError:
@@ -290,30 +308,75 @@ class DataDir:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            return int(os.read(handle, 32) or b"0")
+            said = os.read(handle, 32)
+            return int(said) if said.isdigit() else UNKNOWN_HOLDER
         finally:
             os.close(handle)
         return 0
 
     def lock(self) -> DataDir:
         """Claim it until this process ends. Raises ConfigError when another has it."""
-        handle = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        if not _locked(handle):
-            holder = os.read(handle, 32).decode("ascii", "replace").strip() or "unknown"
-            os.close(handle)
-            raise ConfigError(
-                f"data directory {self.path} is in use by process {holder}: "
-                f"stop it (busk8s down --data-dir {self.path}) or choose another --data-dir"
-            ) from None
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, str(os.getpid()).encode(), 0)
+        self.not_in_use()
+        handle = self._claim("lock")
+        if handle is None:
+            raise self._in_use(self.held_by())
         self._lock = handle
         return self
+
+    def claim(self, component: str) -> None:
+        """Nobody else runs `component` on this directory as long as this process lives."""
+        until = time.monotonic() + ENDING_S  # noqa: TID251 - another process's end: real time
+        while self._claim(f"{component}.lock") is None:
+            if time.monotonic() > until:  # noqa: TID251
+                raise ConfigError(f"another {component} runs on the data directory {self.path}")
+            time.sleep(LOCK_PAUSE_S)
+
+    def _claim(self, name: str) -> int | None:
+        """The open, locked file with our process id in it; None when another has it."""
+        try:
+            handle = os.open(self.path / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            if not _locked(handle):
+                os.close(handle)
+                return None
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, str(os.getpid()).encode(), 0)
+        except OSError as error:
+            raise ConfigError(f"data directory {self.path}: {error.strerror}") from None
+        return handle
+
+    def not_in_use(self) -> None:
+        """ConfigError when another process has it; one that is just ending is waited for."""
+        until = time.monotonic() + ENDING_S  # noqa: TID251 - other processes' ends: real time
+        while (holder := self.held_by()) and not _alive(holder):
+            if time.monotonic() > until:  # noqa: TID251
+                break
+            time.sleep(LOCK_PAUSE_S)
+        if holder:
+            raise self._in_use(holder)
+
+    def _in_use(self, holder: int) -> ConfigError:
+        who = f"process {holder}" if holder > 0 else "another process"
+        return ConfigError(
+            f"data directory {self.path} is in use by {who}: "
+            f"stop it (busk8s down --data-dir {self.path}) or choose another --data-dir"
+        )
 
     def unlock(self) -> None:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+
+def _alive(process: int) -> bool:
+    if process <= 0:
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _locked(handle: int) -> bool:

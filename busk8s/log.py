@@ -45,6 +45,7 @@ def configure(level: str = "info") -> None:
     handler.setFormatter(
         logging.Formatter("%(asctime)s %(levelname).1s %(name)s: %(message)s", "%H:%M:%S")
     )
+    logging.raiseExceptions = False  # A full disk under the log must not end what it logs.
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

@@ -2,20 +2,25 @@
 
 Owns      how every process of ours begins and ends.
 Leaves    what runs in it (master.app, worker.app, cli.up).
+Invariant a component ends when its supervisor does, however that died: nobody else could start it
+          again, and a second one beside it would fight over its ports and files.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 
 from busk8s import log
 from busk8s.config import ConfigError
+from busk8s.inherited import Inherited
 
+FAILED = 1  # Exit status for what may work later.
 REFUSED = 2  # Exit status for settings or a data directory that cannot be used.
 Ready = Callable[[], None]
 
@@ -25,12 +30,26 @@ Ready = Callable[[], None]
 GC_THRESHOLDS = (10_000, 5, 40)
 
 
-async def until_told(job: Callable[[], Awaitable[None]]) -> None:
-    """Run `job` until it ends, or SIGTERM or SIGINT says so; then it is cancelled and awaited."""
+# What the machine refuses, not a bug: said in one line. Full, read-only, forbidden, a bad disk.
+ENVIRONMENT = frozenset(
+    (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENOTDIR)
+)
+
+
+async def until_told(job: Callable[[], Awaitable[None]], life: int = -1) -> None:
+    """Run `job` until it ends, or SIGTERM, SIGINT or the end of `life` says so; then cancel it."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, task.cancel)
+
+    def orphaned() -> None:
+        loop.remove_reader(life)
+        log.Logger("busk8s").warning("the supervisor is gone: ending")
+        task.cancel()
+
+    if life >= 0:
+        loop.add_reader(life, orphaned)
     await job()
 
 
@@ -51,25 +70,25 @@ def notify(descriptor: int) -> Ready:
     return ready
 
 
-def run_process(job: Callable[[Ready], Awaitable[None]], ready_fd: int) -> int:
+def run_process(job: Callable[[Ready], Awaitable[None]], inherited: Inherited) -> int:
     """One component as a process: uvloop, signals, exit status."""
     import uvloop
 
+    for number in inherited.numbers():
+        os.set_inheritable(number, False)  # What outlives us (containers) must not hold them.
     gc.set_threshold(*GC_THRESHOLDS)
     log.configure(os.environ.get("BUSK8S_LOG", "info"))
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(until_told(lambda: job(notify(ready_fd))))
+            runner.run(until_told(lambda: job(notify(inherited.ready)), inherited.life))
     except asyncio.CancelledError:
         return 0
     except ConfigError as error:
         sys.stderr.write(f"busk8s: {error}\n")
         return REFUSED
+    except OSError as error:
+        if error.errno not in ENVIRONMENT:
+            raise
+        sys.stderr.write(f"busk8s: {error.strerror}: {error.filename or 'the data directory'}\n")
+        return FAILED  # Not REFUSED: it may pass, so the supervisor tries again.
     return 0
-
-
-def take_ready_fd(flags: Sequence[str]) -> tuple[int, list[str]]:
-    """`--ready-fd=N` and the flags without it."""
-    rest = [flag for flag in flags if not flag.startswith("--ready-fd=")]
-    given = [flag for flag in flags if flag.startswith("--ready-fd=")]
-    return (int(given[-1].partition("=")[2]) if given else -1), rest

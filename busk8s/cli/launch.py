@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import BinaryIO, NoReturn
 
 from busk8s.config import ConfigError, DataDir
 
@@ -38,9 +38,8 @@ def become(module: str, arguments: Sequence[str]) -> NoReturn:
 
 def detach(module: str, arguments: Sequence[str], log: Path) -> None:
     """Start it in a session of its own and return when it is ready. ConfigError tells why not."""
-    log.parent.mkdir(parents=True, exist_ok=True)
     said, says = os.pipe()
-    with log.open("ab") as file:
+    with _opened(log) as file:
         began = file.tell()
         child = subprocess.Popen(
             [sys.executable, "-m", module, *arguments, f"--ready-fd={says}"],
@@ -64,10 +63,20 @@ def detach(module: str, arguments: Sequence[str], log: Path) -> None:
     raise ConfigError(f"not ready after {READY_S:g} s; see {log}")
 
 
+def _opened(log: Path) -> BinaryIO:
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        return log.open("ab")
+    except OSError as error:
+        raise ConfigError(f"data directory {log.parent.parent}: {error.strerror}") from None
+
+
 def _last_words(log: Path, began: int) -> str:
     lines = log.read_bytes()[began:].decode(errors="replace").strip().splitlines()
     if lines and lines[-1].startswith("busk8s: "):
         return lines[-1].removeprefix("busk8s: ")
+    if not lines and not os.statvfs(log.parent).f_bavail:  # It could not even say so.
+        return f"data directory {log.parent.parent}: No space left on device"
     return f"it ended at once; see {log}" + (f": {lines[-1]}" if lines else "")
 
 
@@ -83,10 +92,17 @@ def running(data: DataDir) -> Running | None:
 
 def stop(data: DataDir, found: Running) -> None:
     """SIGTERM, wait for an orderly end, SIGKILL when there is none."""
-    os.kill(found.pid, signal.SIGTERM)
+    _signal(found.pid, signal.SIGTERM)
     if not _wait(lambda: data.held_by() != found.pid, STOP_S):
-        os.kill(found.pid, signal.SIGKILL)
+        _signal(found.pid, signal.SIGKILL)
         _wait(lambda: data.held_by() != found.pid, 5.0)
+
+
+def _signal(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass  # A supervisor that was killed; its children end when they see it.
 
 
 def _wait(done: Callable[[], bool], seconds: float) -> bool:

@@ -127,15 +127,6 @@ def _master(
     return settings.check()
 
 
-def _not_in_use(data: DataDir) -> None:
-    holder = data.held_by()
-    if holder:
-        raise ConfigError(
-            f"data directory {data.path} is in use by process {holder}: "
-            f"stop it (busk8s down --data-dir {data.path}) or choose another --data-dir"
-        )
-
-
 @app.command()
 def up(
     workers: Annotated[int, typer.Option("--workers", help="How many nodes.", min=0, max=100)] = 1,
@@ -162,7 +153,7 @@ def up(
 
     data = _data(data_dir)
     settings = _master(data, bind, advertise, https_port, bus_port, grace, tls_name)
-    _not_in_use(data)
+    data.not_in_use()
     ports_free(settings)
     path = (kubeconfig or data.kubeconfig).absolute()
     flags = [f"--workers={workers}", f"--kubeconfig={path}", *to_flags(settings)]
@@ -229,7 +220,7 @@ def master(
     """
     data = _data(data_dir)
     settings = _master(data, bind, advertise, https_port, bus_port, grace, tls_name)
-    _not_in_use(data)
+    data.not_in_use()
     ports_free(settings)
     _supervise("master", data, to_flags(settings), detach)
 
@@ -252,7 +243,7 @@ def worker(
     """
     data = _data(data_dir, worker=True)
     settings = _worker(data, join, name, node_ip, label, proxy)
-    _not_in_use(data)
+    data.not_in_use()
     _supervise("worker", data, to_flags(settings), detach)
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from busk8s.config import ConfigError, DataDir, write_private
 from busk8s.ids import RandomIds
+from busk8s.inherited import Inherited, take_inherited
 
 STOP_S = 15.0  # From SIGTERM to SIGKILL.
 RESTART_FIRST_S = 0.2
@@ -55,8 +56,10 @@ class Supervisor:
 
     children: Sequence[Child]
     announce: int = -1  # a file descriptor that is told when all are ready
+    lock: int = -1  # the data directory's: children keep it claimed until they have ended
     stopping: bool = False
     _wake: tuple[int, int] = field(default_factory=os.pipe)
+    _life: tuple[int, int] = field(default_factory=os.pipe)  # children see it end when we do
 
     def run(self) -> int:
         os.set_blocking(self._wake[1], False)
@@ -100,11 +103,11 @@ class Supervisor:
         finally:
             os.close(said)
 
-    @staticmethod
-    def _spawn(child: Child, says: int) -> None:
+    def _spawn(self, child: Child, says: int) -> None:
+        inherited = Inherited(ready=says, life=self._life[0], lock=self.lock)
         child.process = subprocess.Popen(
-            [*child.command, f"--ready-fd={says}"],
-            pass_fds=(says,) if says >= 0 else (),
+            [*child.command, *inherited.flags()],
+            pass_fds=inherited.numbers(),
             stdin=subprocess.DEVNULL,
             env={**LEAN, **os.environ},
         )
@@ -183,11 +186,7 @@ def record(path: Path, kind: str) -> None:
 def main(arguments: Sequence[str]) -> int:
     """`supervisor master|worker --data-dir=D [...] [--ready-fd=N]`"""
     kind, *rest = arguments
-    announce = -1
-    for flag in list(rest):
-        if flag.startswith("--ready-fd="):
-            announce = int(flag.partition("=")[2])
-            rest.remove(flag)
+    inherited, rest = take_inherited(rest)
     path = next(f.partition("=")[2] for f in rest if f.startswith("--data-dir="))
     try:
         data = DataDir(Path(path)).open(RandomIds(random.SystemRandom())).lock()
@@ -195,8 +194,11 @@ def main(arguments: Sequence[str]) -> int:
     except ConfigError as error:
         sys.stderr.write(f"busk8s: {error}\n")
         return REFUSED
+    except OSError as error:
+        sys.stderr.write(f"busk8s: data directory {path}: {error.strerror or error}\n")
+        return REFUSED
     try:
-        return Supervisor(commands(kind, rest), announce).run()
+        return Supervisor(commands(kind, rest), inherited.ready, data.lock_fd).run()
     finally:
         data.state.unlink(missing_ok=True)
         data.unlock()

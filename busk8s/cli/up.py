@@ -12,8 +12,8 @@ import json
 import os
 import random
 import sys
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -32,15 +32,17 @@ from busk8s.config import (
     from_flags,
     write_private,
 )
+from busk8s.inherited import take_inherited
 from busk8s.log import Logger
 from busk8s.master import app as master
 from busk8s.master.apiserver import kubeconfig, tokens
 from busk8s.master.apiserver.assembly import Api, running, seen_by_pods
 from busk8s.master.apiserver.authn import LOOPBACK
 from busk8s.master.store.watch import Overflow
-from busk8s.process import Ready, run_process, take_ready_fd
+from busk8s.process import Ready, run_process
 from busk8s.tasks import supervise
 from busk8s.worker import app as worker
+from busk8s.worker.joining import remembered
 
 log = Logger("busk8s")
 READY_POLL_S = 0.02
@@ -55,23 +57,26 @@ async def run(
     """Until cancelled; then every pod is stopped and nothing of it stays on the host."""
     async with running(settings, data, clock=SystemClock(), ids=master.system_ids()) as api:
         path = config or data.kubeconfig
-        kubeconfig.write(api.pki, path, api.url, data.cluster_id, token=False)
+        try:
+            kubeconfig.write(api.pki, path, api.url, data.cluster_id, token=False)
+        except OSError as error:
+            raise ConfigError(f"--kubeconfig: {path}: {error.strerror}") from None
         names = await node_names(api, data, workers)
         plans = [await worker_settings(api, data, name) for name in names]
-        jobs = [keep(f"worker {p.name}", partial(worker.run_worker, p, _quiet)) for p in plans]
+        begun = {name: asyncio.Event() for name in names}
+        jobs = [
+            keep(f"worker {p.name}", partial(worker.run_worker, p, begun[p.name].set))
+            for p in plans
+        ]
         try:
             await supervise(
                 keep("controllers", lambda: controllers(api)),
                 keep("scheduler", lambda: scheduler(api)),
                 *jobs,
-                announce(api, names, path, ready),
+                announce(api, begun, path, ready),
             )
         finally:
             await asyncio.shield(_tear_down([plan.data_dir for plan in plans]))
-
-
-def _quiet() -> None:
-    """Nobody waits for this one alone."""
 
 
 async def controllers(api: Api) -> None:
@@ -92,8 +97,11 @@ async def scheduler(api: Api) -> None:
     await run.run(client, clock=SystemClock(), ids=master.system_ids(), rng=rng)
 
 
-async def announce(api: Api, names: Sequence[str], path: Path, ready: Ready) -> None:
+async def announce(api: Api, begun: Mapping[str, asyncio.Event], path: Path, ready: Ready) -> None:
     """Say when the cluster can be used; then stay, for the first job to end ends all."""
+    names = list(begun)
+    for event in begun.values():  # The store may hold "Ready" from an earlier start.
+        await event.wait()
     while not all(node_ready(api, name) for name in names):
         await SystemClock().sleep(READY_POLL_S)
     log.info("cluster is ready", nodes=len(names), url=api.url, kubeconfig=path)
@@ -132,7 +140,9 @@ def _follow_ports(root: Path, api: Api) -> None:
     """The master may have been started on other ports this time."""
     path = root / "membership.json"
     said = json.loads(api.data.endpoints.read_bytes())
-    known = json.loads(path.read_bytes())
+    of = remembered(root)  # ConfigError when it is damaged
+    assert of is not None
+    known = asdict(of)
     ports = {name: said[f"{name}_port"] for name in ("requests", "feed", "heartbeats")}
     if any(known.get(name) != port for name, port in ports.items()):
         write_private(path, json.dumps(known | ports).encode())
@@ -192,7 +202,7 @@ async def _tear_down(roots: Sequence[Path]) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """`--workers=N [--kubeconfig=F] --data-dir=D [...]`: the rest as config.to_flags writes it."""
-    ready_fd, flags = take_ready_fd(arguments)
+    inherited, flags = take_inherited(arguments)
     workers = _take(flags, "--workers", "1")
     config = _take(flags, "--kubeconfig", "")
     settings = from_flags(MasterSettings, flags)
@@ -212,7 +222,7 @@ def main(arguments: Sequence[str]) -> int:
             data.state.unlink(missing_ok=True)
             data.unlock()
 
-    return run_process(job, ready_fd)
+    return run_process(job, inherited)
 
 
 def _take(flags: list[str], name: str, default: str) -> str:

@@ -17,8 +17,9 @@ from busk8s import log
 from busk8s.clock import SystemClock
 from busk8s.config import DataDir, MasterSettings, from_flags
 from busk8s.ids import IdSource, RandomIds
+from busk8s.inherited import take_inherited
 from busk8s.master.apiserver.pki import Pki
-from busk8s.process import Ready, run_process, take_ready_fd
+from busk8s.process import Ready, run_process
 from busk8s.tasks import Nursery
 
 if TYPE_CHECKING:
@@ -111,14 +112,15 @@ def system_ids() -> IdSource:
 def main(arguments: Sequence[str]) -> int:
     """`COMPONENT --data-dir=D [...]`: flags as config.to_flags writes them."""
     name, *flags = arguments
-    ready_fd, flags = take_ready_fd(flags)
+    inherited, flags = take_inherited(flags)
     settings = from_flags(MasterSettings, flags)
 
     async def job(ready: Ready) -> None:
         data = DataDir(settings.check().data_dir).open(system_ids())
+        data.claim(name)
         await COMPONENTS[name](settings, data, ready)
 
-    return run_process(job, ready_fd)
+    return run_process(job, inherited)
 
 
 if __name__ == "__main__":

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 
 from busk8s import log
 from busk8s.clock import SystemClock
-from busk8s.config import WorkerSettings, from_flags
+from busk8s.config import DataDir, WorkerSettings, from_flags
 from busk8s.ids import IdSource, RandomIds
-from busk8s.process import Ready, run_process, take_ready_fd
+from busk8s.inherited import take_inherited
+from busk8s.process import Ready, run_process
 from busk8s.tasks import Nursery, supervise
 from busk8s.worker.joining import Membership, keys_of, member, remembered
 
@@ -154,9 +155,14 @@ COMPONENTS: dict[str, Callable[[WorkerSettings, Ready], Awaitable[None]]] = {
 def main(arguments: Sequence[str]) -> int:
     """`COMPONENT --data-dir=D [...]`: flags as config.to_flags writes them."""
     name, *flags = arguments
-    ready_fd, flags = take_ready_fd(flags)
-    settings = from_flags(WorkerSettings, flags).check()
-    return run_process(lambda ready: COMPONENTS[name](settings, ready), ready_fd)
+    inherited, flags = take_inherited(flags)
+    settings = from_flags(WorkerSettings, flags)
+
+    async def job(ready: Ready) -> None:
+        DataDir(settings.check().data_dir).open(system_ids()).claim(name)
+        await COMPONENTS[name](settings, ready)
+
+    return run_process(job, inherited)
 
 
 if __name__ == "__main__":

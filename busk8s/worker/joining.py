@@ -88,9 +88,12 @@ async def member(root: Path, settings: WorkerSettings, ids: IdSource) -> Members
         )
     try:
         invitation = parse_invitation(settings.join)
+        socket.getaddrinfo(invitation.host, invitation.port)  # ZeroMQ would try for ever, silently
         answer = await _ask(invitation, keys_of(root), settings, ids)
     except Error as error:
         raise ConfigError(f"cannot join: {error.message}") from None
+    except socket.gaierror as error:
+        raise ConfigError(f"cannot join: {invitation.host}: {error.strerror}") from None
     joined = Membership(
         node=answer["node"],
         host=invitation.host,

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from busk8s.clock import Clock
+from busk8s.log import Logger
 from busk8s.master.store.base import (
     COMMIT_BATCH_MAX,
     HISTORY_AGE_MAX_S,
@@ -34,6 +35,7 @@ from busk8s.master.store.log import Decided, Ledger
 from busk8s.master.store.sqlite_file import AFTER_ALL_KEYS, NO_LIMIT, LogFile, explain
 from busk8s.tasks import Nursery
 
+log = Logger("busk8s.store")
 COMPACT_EVERY_S = 30.0
 T = TypeVar("T")
 Waiting = tuple[Sequence[Write], "asyncio.Future[int | Lost]"]
@@ -162,11 +164,17 @@ class SqliteStore:
     async def _compact_forever(self) -> None:
         while True:
             await self._clock.sleep(COMPACT_EVERY_S)
-            too_old = self._clock.now() - HISTORY_AGE_MAX_S
-            by_age = await self._in_thread(
-                partial(self._file.newest_before, too_old, above=self._oldest)
-            )
-            await self.compact(max(by_age, self.revision - HISTORY_CHANGES_MAX) + 1)
+            try:
+                await self._compact_by_age()
+            except StoreError as error:  # A full disk, say: the next round tries again.
+                log.warning("history is not compacted", why=error)
+
+    async def _compact_by_age(self) -> None:
+        too_old = self._clock.now() - HISTORY_AGE_MAX_S
+        by_age = await self._in_thread(
+            partial(self._file.newest_before, too_old, above=self._oldest)
+        )
+        await self.compact(max(by_age, self.revision - HISTORY_CHANGES_MAX) + 1)
 
     async def _in_thread(self, call: Callable[[], T]) -> T:
         loop = asyncio.get_running_loop()

@@ -131,12 +131,17 @@ class LogFile:
     def compact_step(self, horizon: int) -> bool:
         """Delete some of what history from `horizon` on does not need; True: call again."""
         db = self._opened()
-        db.execute("BEGIN IMMEDIATE")
-        db.execute("INSERT OR REPLACE INTO meta VALUES ('compacted', ?)", (horizon,))
-        superseded = db.execute(_SUPERSEDED, (horizon, COMPACT_ROWS_MAX)).rowcount
-        if not superseded:  # Only now: a tombstone hides the rows before it.
-            db.execute("DELETE FROM log WHERE revision <= ? AND value IS NULL", (horizon,))
-        db.execute("COMMIT")
+        try:
+            db.execute("BEGIN IMMEDIATE")
+            db.execute("INSERT OR REPLACE INTO meta VALUES ('compacted', ?)", (horizon,))
+            superseded = db.execute(_SUPERSEDED, (horizon, COMPACT_ROWS_MAX)).rowcount
+            if not superseded:  # Only now: a tombstone hides the rows before it.
+                db.execute("DELETE FROM log WHERE revision <= ? AND value IS NULL", (horizon,))
+            db.execute("COMMIT")
+        except sqlite3.Error:
+            if db.in_transaction:  # Or every later commit would become part of it.
+                db.execute("ROLLBACK")
+            raise
         return superseded > 0
 
     def _opened(self) -> sqlite3.Connection:
