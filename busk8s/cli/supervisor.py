@@ -28,6 +28,7 @@ RESTART_FIRST_S = 0.2
 RESTART_MAX_S = 10.0
 STEADY_S = 30.0  # A child that lived so long starts again without delay.
 READY_S = 60.0
+START_TRIES_MAX = 3  # Of a child that was never ready: what breaks so often will break again.
 REFUSED = 2  # A child's exit status for settings it cannot work with: no use in trying again.
 
 
@@ -47,6 +48,7 @@ class Child:
     process: subprocess.Popen[bytes] | None = None
     began: float = 0.0
     delay_s: float = RESTART_FIRST_S
+    ended_at: float = 0.0
     again_at: float = 0.0
 
 
@@ -69,22 +71,32 @@ class Supervisor:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         try:
             for child in self.children:
-                if not self._start(child, wait=True) or self.stopping:
-                    return 0 if self.stopping else self._why(child)
+                status = self._begin(child)
+                if status or self.stopping:
+                    return 0 if self.stopping else status
             if self.announce >= 0:
                 os.write(self.announce, b"ready\n")
             return self._watch()
         finally:
             self._stop_all()
 
-    @staticmethod
-    def _why(child: Child) -> int:
-        """The exit status when `child` never became ready."""
-        assert child.process is not None
-        try:
-            return REFUSED if child.process.wait(1.0) == REFUSED else 1
-        except subprocess.TimeoutExpired:
-            return 1
+    def _begin(self, child: Child) -> int:
+        """Start it until it is ready: 0. Otherwise the exit status that is ours then."""
+        for attempt in range(START_TRIES_MAX):
+            if self._start(child, wait=True) or self.stopping:
+                return 0
+            assert child.process is not None
+            try:
+                child.process.wait(1.0)
+            except subprocess.TimeoutExpired:
+                return 1  # it runs, and is never ready
+            if child.process.returncode == REFUSED:
+                return REFUSED
+            if attempt + 1 < START_TRIES_MAX:
+                self._ended(child)
+                select.select([self._wake[0]], [], [], child.again_at - child.ended_at)
+                self._drain()
+        return 1
 
     def _told(self, *_: object) -> None:
         self.stopping = True
@@ -157,7 +169,7 @@ class Supervisor:
             f"starting it again in {child.delay_s:g} s\n"
         )
         child.process = None
-        child.again_at = now + child.delay_s
+        child.ended_at, child.again_at = now, now + child.delay_s
         child.delay_s = min(child.delay_s * 2, RESTART_MAX_S)
 
     def _stop_all(self) -> None:

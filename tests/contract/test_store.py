@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from busk8s.clock import SystemClock
-from busk8s.master.store.base import Lost, Store, StoreError, Write
+from busk8s.master.store.base import HISTORY_AGE_MAX_S, Lost, Store, StoreError, Write
 from busk8s.master.store.memory import MemoryStore
 from busk8s.master.store.sqlite import SqliteStore
 from busk8s.testing.store_contract import StoreContract
@@ -201,6 +201,49 @@ async def test_a_full_disk_is_said_and_loses_nothing_acknowledged(tmp_path: Path
         assert await store.commit([Write("after", b"2")]) == 2
     async with sqlite(path) as store:
         assert [record.key for record in await store.list("")] == ["after", "before"]
+
+
+class Hurried(SystemClock):
+    """Sleeps are short, and the time of day can be moved on."""
+
+    ahead_s = 0.0
+
+    def now(self) -> float:
+        return super().now() + self.ahead_s
+
+    async def sleep(self, seconds: float) -> None:
+        await super().sleep(0.005)
+
+
+@pytest.mark.realtime
+async def test_a_disk_that_is_full_when_history_is_compacted_costs_only_that_compaction(
+    tmp_path: Path,
+) -> None:
+    """The writer used to end with the compaction: a full disk refused every write ever after."""
+    clock = Hurried()
+    store = SqliteStore(tmp_path / "s.db", clock)
+    await store.open()
+    try:
+        # 1. History, and no room for a single page more when its time has come.
+        for number in range(3):
+            await store.commit([Write("k", b"%d" % number)])
+        db = store._file._db
+        assert db is not None
+        db.execute(
+            "CREATE TRIGGER full BEFORE DELETE ON log BEGIN SELECT raise(ABORT, 'full'); END"
+        )
+        clock.ahead_s += HISTORY_AGE_MAX_S + 1
+        await asyncio.sleep(0.05)
+        assert not db.in_transaction, "a compaction that failed leaves no transaction open"
+        # 2. Writes go on; with room again the next round compacts.
+        assert await store.commit([Write("k", b"3")]) == 4
+        db.execute("DROP TRIGGER full")
+        clock.ahead_s += HISTORY_AGE_MAX_S + 1
+        await asyncio.sleep(0.05)
+        assert db.execute("SELECT count(*) FROM log").fetchone() == (1,)
+        assert [record.value for record in await store.list("")] == [b"3"]
+    finally:
+        await store.close()
 
 
 @pytest.mark.realtime
