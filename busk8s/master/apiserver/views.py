@@ -288,14 +288,12 @@ def _reduced(node: Object) -> Object:
         "spec": {key: spec[key] for key in ("podCIDR", "podCIDRs") if key in spec},
         "status": {"addresses": (node.data.get("status") or {}).get("addresses") or []},
     }
-    return Object(
-        node.resource, "", node.name, revision=node.revision, body=orjson.dumps(shown), data=shown
-    )
+    return Object(node.resource, "", node.name, revision=node.revision, body=orjson.dumps(shown))
 
 
 def _same(one: Object, other: Object) -> bool:
-    """Equal but for the resourceVersion."""
-    for part in ("spec", "status"):
-        if one.data[part] != other.data[part]:
-            return False
-    return all(one.metadata[k] == other.metadata[k] for k in ("uid", "labels", "annotations"))
+    """Equal but for the resourceVersion. Parsed anew: the parsed form of every node is not kept."""
+    was, now = one.glance(), other.glance()
+    if was["spec"] != now["spec"] or was["status"] != now["status"]:
+        return False
+    return all(was["metadata"][k] == now["metadata"][k] for k in ("uid", "labels", "annotations"))

@@ -27,6 +27,7 @@ from busk8s.master.store.base import (
 
 WATCH_QUEUE_MAX = 10_000  # Events a watcher may lag behind before it is closed with 410.
 PARSED_MAX = 1_024  # Recently written objects whose parsed form is kept; others parse again.
+LINES_MAX = 1_024  # Recent events whose watch line is kept; who resumes far back encodes again.
 HISTORY_BYTES_MAX = 64 * 1024 * 1024  # Bodies the ring may hold alive beyond the current ones.
 
 EventType = Literal["ADDED", "MODIFIED", "DELETED"]
@@ -57,6 +58,10 @@ class Event:
         if self._line is None:
             self._line = b'{"type":"%b","object":%b}\n' % (self.type.encode(), self.object.body)
         return self._line
+
+    def forget_line(self) -> None:
+        """Let go of the encoded line: it is nearly as large as the object once more."""
+        self._line = None
 
 
 def object_key(resource_key: str, namespace: str, name: str) -> str:
@@ -163,6 +168,7 @@ class WatchCache:
         self._ring: deque[tuple[_Shelf, Event]] = deque()
         self._ring_bytes = 0
         self._parsed: deque[Object] = deque()
+        self._recent: deque[Event] = deque()
         self.revision = 0
         self.oldest = 0  # Watches may resume from here on.
 
@@ -227,6 +233,7 @@ class WatchCache:
             shelf, event = self._event(change, now)
             shelf.history.append(event)
             self._ring.append((shelf, event))
+            self._recent.append(event)
             self._ring_bytes += len(event.object.body)
             self.revision = change.revision
             events.append(event)
@@ -234,6 +241,8 @@ class WatchCache:
                 if watcher.namespace is None or watcher.namespace == event.object.namespace:
                     watcher.push(event)
         self._trim(now)
+        while len(self._recent) > LINES_MAX:
+            self._recent.popleft().forget_line()
         for callback in self._callbacks:
             callback(events)
         for event in events:
