@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from busk8s.worker.runtime.supervisor import cluster_name
+
 from .conftest import ROOT, Cluster, is_ready, wait_for
+from .hosts import Host, Lan
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
@@ -170,19 +174,29 @@ def test_deleting_a_namespace_deletes_what_is_in_it(cluster: Cluster) -> None:
     assert "shop" not in cluster.kubectl("get namespaces")
 
 
+@pytest.fixture
+def lonely_host() -> Iterator[Host]:
+    """A host of our own: what is left on it was left by us."""
+    lan = Lan("bkdown", ["only"])
+    lan.build()
+    yield lan.hosts["only"]
+    lan.remove()
+
+
 @pytest.mark.root
-def test_down_leaves_nothing_behind(tmp_path: Path) -> None:
-    def traces() -> tuple[str, str, str, str]:
-        def out(*command: str) -> str:
-            return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+def test_down_leaves_nothing_behind(tmp_path: Path, lonely_host: Host) -> None:
+    def seen(*command: str) -> str:
+        inside = [*lonely_host.inside, *command]
+        return subprocess.run(inside, capture_output=True, text=True, check=True).stdout
 
-        links = re.sub(r"^\d+: ", "", out("ip", "-o", "link"), flags=re.M)
-        names = sorted(line.split(":")[0].split("@")[0] for line in links.splitlines())
-        mounts = Path("/proc/mounts").read_text()
-        return str(names), out("nft", "list", "tables"), mounts, out("ip", "netns")
+    def traces() -> tuple[str, str, list[str], list[str]]:
+        mounts = [m for m in Path("/proc/mounts").read_text().splitlines() if str(tmp_path) in m]
+        groups = [str(p) for p in Path("/sys/fs/cgroup").rglob(f"*{identity}*") if p.is_dir()]
+        return seen("ip", "-br", "link"), seen("nft", "list", "tables"), mounts, groups
 
+    own = Cluster(tmp_path / "data", tmp_path / "kubeconfig", lonely_host.inside)
+    identity = cluster_name(str(own.data / "nodes" / "node-1" / "runtime"))
     before = traces()
-    own = Cluster(tmp_path / "data", tmp_path / "kubeconfig")
     own.busk8s(
         "up", "--workers=1", f"--data-dir={own.data}", f"--kubeconfig={own.kubeconfig}",
         "--https-port=0", "--detach",
@@ -190,6 +204,10 @@ def test_down_leaves_nothing_behind(tmp_path: Path) -> None:
     try:
         own.kubectl("create deployment d --image=any --replicas=2 --", "sleep", "1000")
         own.kubectl("rollout status deployment/d --timeout=60s")
+        links, tables, _, groups = traces()
+        assert "bk" in links.replace("bkdown", ""), "pods have devices"
+        assert "busk8s" in tables
+        assert groups, "containers have cgroups"
     finally:
         own.busk8s("down", f"--data-dir={own.data}")
     assert traces() == before
