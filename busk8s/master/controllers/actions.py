@@ -101,6 +101,14 @@ def patch_status(obj: Object, status: Json, told: Told | None = None) -> list[Ac
     return [Patch(obj, {"status": difference}, subresource="status", told=told)]
 
 
+def put_status(obj: Object, status: Json) -> list[Action]:
+    """As `patch_status`, but refused when `obj` has changed meanwhile: for counts that others
+    write as well, or that must never be made from an old state."""
+    if (obj.data.get("status") or {}) == status:
+        return []
+    return [Update(obj.resource, {**obj.data, "status": status}, subresource="status")]
+
+
 def merge_difference(old: Json, new: Json) -> Json:
     """The JSON merge patch from `old` to `new`."""
     difference: Json = {key: None for key in old if key not in new}

@@ -17,6 +17,7 @@ from busk8s.errors import Error
 from busk8s.ids import IdSource
 from busk8s.log import Logger
 from busk8s.master.controllers.deployment import DeploymentController
+from busk8s.master.controllers.disruption import DisruptionController
 from busk8s.master.controllers.endpoints import EndpointsController
 from busk8s.master.controllers.endpointslices import EndpointSliceController
 from busk8s.master.controllers.garbage import GarbageCollector
@@ -59,6 +60,7 @@ def controllers(caches: SharedCaches, *, ca_pem: str) -> list[Controller]:
         NamespaceContentsController(caches, ca_pem),
         DeploymentController(caches),
         ReplicaSetController(caches),
+        DisruptionController(caches),
         EndpointSliceController(caches),
         EndpointsController(caches),
     ]
