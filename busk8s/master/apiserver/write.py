@@ -333,7 +333,8 @@ def patcher(call: Call, options: rest.WriteOptions) -> Make:
         new = apply(orjson.loads(seen.body))
         if not isinstance(new, dict):
             raise errors.bad_request("the patch leaves no object")
-        strip_nulls(new)
+        if b"null" in call.request.body:  # What is stored has none.
+            strip_nulls(new)
         said = check(call.resource, new, options.field_validation)
         check_address(call, new)
         return new, said
