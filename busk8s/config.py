@@ -27,6 +27,7 @@ HTTPS_PORT = 6440
 REQUESTS_PORT = 6441
 FEED_PORT = 6442
 HEARTBEATS_PORT = 6443
+PORT_FLAGS = ("--https-port", "--bus-port", "--bus-port", "--bus-port")  # As users set them.
 LAYOUT_VERSION = 1
 LOCK_TRIES = 5
 LOCK_PAUSE_S = 0.02
@@ -66,23 +67,22 @@ class MasterSettings:
 
     def check(self) -> MasterSettings:
         """Self, or ConfigError naming the first setting that cannot be right."""
-        for name in ("https_port", "requests_port", "feed_port", "heartbeats_port"):
-            port = getattr(self, name)
+        for flag, port in zip(PORT_FLAGS, self.ports, strict=True):
             if not 0 <= port <= 65_535:
-                raise ConfigError(f"--{name.replace('_', '-')}: {port} is not a port (0-65535)")
+                raise ConfigError(f"{flag}: {port} is not a port (0-65535)")
         taken = [p for p in self.ports if p]
         if len(set(taken)) != len(taken):
             raise ConfigError(f"each port may be used once, not {', '.join(map(str, taken))}")
-        _check_address("--bind", self.bind)
+        _check_address("--bind-address", self.bind)
         if self.advertise:
-            _check_address("--advertise", self.advertise)
+            _check_address("--advertise-address", self.advertise)
         for name in self.extra_names:
             if not _TLS_NAME.fullmatch(name) and not _is_address(name):
                 raise ConfigError(f"--tls-name: {name!r} is neither a DNS name nor an IP address")
         if not 0.05 <= self.beat_s <= 60:
             raise ConfigError(f"--beat: {self.beat_s:g} s is not between 0.05 and 60")
         if self.grace_s < 2 * self.beat_s:
-            raise ConfigError("--grace must be at least two beats, or every node flaps")
+            raise ConfigError("--node-grace must be at least two beats, or every node flaps")
         return self
 
     @property
@@ -443,7 +443,6 @@ def listen(flag: str, address: str, port: int) -> socket.socket:
 
 def ports_free(settings: MasterSettings) -> None:
     """ConfigError for the first port of `settings` that someone else has."""
-    flags: Sequence[str] = ("--https-port", "--requests-port", "--feed-port", "--heartbeats-port")
-    for flag, port in zip(flags, settings.ports, strict=True):
+    for flag, port in zip(PORT_FLAGS, settings.ports, strict=True):
         if port:
             listen(flag, settings.bind, port).close()

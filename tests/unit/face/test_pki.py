@@ -139,9 +139,9 @@ def test_a_foreign_data_directory_is_refused(
     [
         ({"https_port": 70_000}, "--https-port: 70000 is not a port"),
         ({"feed_port": 6440}, "each port may be used once"),
-        ({"bind": "somewhere"}, "--bind: 'somewhere' is not an IP address"),
+        ({"bind": "somewhere"}, "--bind-address: 'somewhere' is not an IP address"),
         ({"beat_s": 0.0}, "--beat"),
-        ({"grace_s": 1.0}, "--grace"),
+        ({"grace_s": 1.0}, "--node-grace"),
     ],
 )
 def test_settings_that_cannot_be_right_are_named(change: Mapping[str, object], said: str) -> None:
