@@ -36,7 +36,7 @@ from busk8s.ids import RandomIds
         ("up --https-port 65534 --data-dir {dir}/d", 2, "--bus-port: 65536 is not a port"),
         ("up --workers=-1 --data-dir {dir}/d", 2, "--workers"),
         ("up --nonsense", 2, "No such option"),
-        ("up --bind-address nowhere --data-dir {dir}/d", 2, "--bind-address: 'nowhere' is not an IP"),
+        ("up --bind-address nowhere --data-dir {dir}/d", 2, "--bind-address: 'nowhere' is not"),
         ("master --node-grace 1 --data-dir {dir}/d", 2, "--node-grace"),
         ("worker --join http://x --data-dir {dir}/d", 2, "is not a join URL"),
         ("worker --name UPPER --data-dir {dir}/d", 2, "is not a node name"),
