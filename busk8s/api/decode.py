@@ -85,13 +85,13 @@ def check(
         normalise(data, plan_of(shape))
         unknown = fieldcheck.check(data, shape)
     except ValueError as error:
-        raise _unfit(resource, data, str(error)) from None
+        raise Unfit(resource, str(error)) from None
     if (not unknown and not duplicates) or field_validation == "Ignore":
         return []
     found = [f'unknown field "{path}"' for path in unknown] + (duplicates or [])
     found = found[: fieldcheck.STRICT_ERRORS_MAX]
     if field_validation == "Strict":
-        raise _unfit(resource, data, "strict decoding error: " + ", ".join(found))
+        raise Unfit(resource, "strict decoding error: " + ", ".join(found))
     return found
 
 
@@ -236,8 +236,14 @@ def _unrecognised(resource: Resource, why: str) -> Error:
     )
 
 
-def _unfit(resource: Resource, data: Json, why: str) -> Error:
-    return bad_request(
-        f'{resource.kind} in version "{resource.version}" cannot be handled as a '
-        f"{resource.kind}: {why}"
-    )
+class Unfit(Error):
+    """The document has a field that its kind has not, or of another type; `why` says which."""
+
+    def __init__(self, resource: Resource, why: str) -> None:
+        super().__init__(
+            400,
+            "BadRequest",
+            f'{resource.kind} in version "{resource.version}" cannot be handled as a '
+            f"{resource.kind}: {why}",
+        )
+        self.why = why

@@ -35,6 +35,11 @@ _RESOURCES = tuple(
 )
 
 
+_DOCUMENTS = ("/openapi/v2", "/openapi/v3")
+# What answers beside the handlers below; named in the list of paths at /.
+_ELSEWHERE = ("/healthz", "/livez", "/metrics", "/readyz")
+
+
 def handlers() -> Mapping[str, Handler]:
     """The answers by path; a path that ends in `/` answers for all below it."""
     groups = dict.fromkeys((r.group, r.version) for r in _RESOURCES)
@@ -52,7 +57,8 @@ def handlers() -> Mapping[str, Handler]:
     for path, core in (("/api", True), ("/apis", False)):
         table[path] = _Either(bodies[path], discovery.aggregated(_RESOURCES, core=core))
     documents = _Documents()
-    table |= {"/openapi/v2": documents, "/openapi/v3": documents, "/openapi/v3/": documents}
+    table |= {**dict.fromkeys(_DOCUMENTS, documents), "/openapi/v3/": documents}
+    table[""] = _Plain({"paths": sorted({*bodies, *_ELSEWHERE, *_DOCUMENTS})})
     return table
 
 

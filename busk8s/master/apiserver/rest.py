@@ -112,6 +112,14 @@ def in_yaml(response: Response) -> Response:
     return response
 
 
+def pretty(request: Request, response: Response) -> Response:
+    """`response` indented for a reader, where its request says `pretty`."""
+    if flag(request, "pretty") and response.body and response.content_type == JSON:
+        data = orjson.loads(response.body)
+        response.body = orjson.dumps(data, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    return response
+
+
 def with_warnings(response: Response, warnings: Sequence[str]) -> Response:
     """`response` with one `Warning: 299` header for each distinct warning."""
     if warnings:
@@ -171,7 +179,7 @@ def write_options(request: Request) -> WriteOptions:
     validation = request.param("fieldValidation") or "Warn"
     if validation not in _FIELD_VALIDATIONS:
         raise errors.invalid(
-            "CreateOptions",
+            _options_kind(request),
             "",
             [
                 errors.Cause(
@@ -184,20 +192,27 @@ def write_options(request: Request) -> WriteOptions:
             group="meta.k8s.io",
         )
     return WriteOptions(
-        dry_run=is_dry_run(request.query.get("dryRun") or ()),
+        dry_run=is_dry_run(request.query.get("dryRun") or (), _options_kind(request)),
         field_validation=validation,
         field_manager=request.param("fieldManager"),
     )
 
 
-def is_dry_run(values: Sequence[str]) -> bool:
+def _options_kind(request: Request) -> str:
+    return _OPTIONS_KINDS.get(request.method, "CreateOptions")
+
+
+_OPTIONS_KINDS = {"PUT": "UpdateOptions", "PATCH": "PatchOptions"}
+
+
+def is_dry_run(values: Sequence[str], kind: str = "DeleteOptions") -> bool:
     """Whether dryRun=All was given; any other value is a 422, as upstream has it."""
     if not values or list(values) == [""]:
         return False
     for value in values:
         if value != "All":
             raise errors.invalid(
-                "DeleteOptions",
+                kind,
                 "",
                 [
                     errors.Cause(

@@ -14,6 +14,7 @@ from busk8s import errors
 from busk8s.api import scheme
 from busk8s.api.request import Request
 from busk8s.api.scheme import Resource
+from busk8s.master.apiserver import rest
 
 ROUTES_CACHED_MAX = 50_000  # Parsed paths kept; when full the cache starts anew.
 PATH_BYTES_MAX = 4_096  # Longer paths name nothing: names and namespaces end at 253 bytes.
@@ -124,4 +125,4 @@ def wants_watch(request: Request, route: Route) -> bool:
         return True
     if not request.query or "watch" not in request.query:
         return False
-    return request.param("watch").lower() in ("", "1", "t", "true")
+    return rest.flag(request, "watch")

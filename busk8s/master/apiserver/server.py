@@ -92,7 +92,10 @@ class ApiServer:
     async def dispatch(self, request: Request) -> Response:
         """Answer `request`. Every failure is an answer."""
         try:
-            return await self._answer(request)
+            response = await self._answer(request)
+            if request.query and "pretty" in request.query:
+                return rest.pretty(request, response)
+            return response
         except errors.Error as error:
             return rest.refusal(error)
         except StoreBusy as error:

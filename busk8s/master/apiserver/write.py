@@ -17,7 +17,7 @@ import orjson
 from busk8s import errors
 from busk8s.api import patch as patches
 from busk8s.api import scheme
-from busk8s.api.decode import check, decode, strip_nulls
+from busk8s.api.decode import Unfit, check, decode, strip_nulls
 from busk8s.api.defaults import apply_defaults
 from busk8s.api.meta import format_time, generated_name
 from busk8s.api.object import Json, Object
@@ -29,6 +29,7 @@ from busk8s.master.apiserver import rest
 from busk8s.master.apiserver.attributes import Attributes, Operation
 from busk8s.master.apiserver.commit import put, remove
 from busk8s.master.apiserver.parts import Call, Parts
+from busk8s.master.apiserver.patch_refusals import unfit_patch
 from busk8s.master.apiserver.read import missing
 from busk8s.master.apiserver.refusals import access_denied
 from busk8s.master.apiserver.render import render
@@ -335,7 +336,10 @@ def patcher(call: Call, options: rest.WriteOptions) -> Make:
             raise errors.bad_request("the patch leaves no object")
         if b"null" in call.request.body:  # What is stored has none.
             strip_nulls(new)
-        said = check(call.resource, new, options.field_validation)
+        try:
+            said = check(call.resource, new, options.field_validation)
+        except Unfit as error:
+            raise unfit_patch(error, call.request.body) from None
         check_address(call, new)
         return new, said
 

@@ -134,3 +134,26 @@ async def test_a_repeated_list_is_the_same_bytes() -> None:
     await api.must("POST", PODS, pod())
     later = orjson.loads((await api.raw("GET", MAPS)).body)
     assert later["metadata"]["resourceVersion"] == "4"
+
+
+async def test_pretty_indents_for_a_reader() -> None:
+    api = await world()
+    await api.must("POST", MAPS, config_map())
+    body = (await api.raw("GET", MAPS + "/a?pretty=true")).body
+    assert b'\n  "metadata": {\n' in body
+    plain = (await api.raw("GET", MAPS + "/a?pretty=false")).body
+    assert b"\n" not in plain
+
+
+async def test_the_root_lists_what_is_served() -> None:
+    api = await world()
+    paths = (await api.must("GET", "/"))["paths"]
+    assert {"/api/v1", "/apis/apps/v1", "/healthz", "/openapi/v3", "/version"} <= set(paths)
+    assert "" not in paths
+    assert (await api.do("GET", "/nothing"))[0] == 404
+
+
+async def test_a_watch_flag_of_another_word_is_refused_not_taken_for_a_list() -> None:
+    api = await world()
+    status, said = await api.do("GET", MAPS + "?watch=maybe")
+    assert (status, said["reason"]) == (400, "BadRequest")

@@ -134,3 +134,75 @@ async def test_a_main_patch_does_not_touch_status() -> None:
     _, now = await api.patch(url + "/d", {"spec": {"replicas": 9}, "status": {"replicas": 2}})
     assert now["spec"]["replicas"] == 9
     assert "replicas" not in now["status"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "patch", "shown", "why"),
+    [
+        (
+            STRATEGIC,
+            {"spec": {"bogus": 1, "paused": True}},
+            "map[spec:map[bogus:1 paused:true]]",
+            'strict decoding error: unknown field "spec.bogus"',
+        ),
+        (
+            MERGE,
+            {"spec": {"replicas": "two", "minReadySeconds": None}},
+            "map[spec:map[minReadySeconds:<nil> replicas:two]]",
+            "json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas "
+            "of type int32",
+        ),
+        (
+            JSON_PATCH,
+            [{"op": "add", "path": "/spec/paused", "value": "yes"}],
+            "[map[op:add path:/spec/paused value:yes]]",
+            "json: cannot unmarshal string into Go struct field DeploymentSpec.spec.paused "
+            "of type bool",
+        ),
+    ],
+    ids=["an unknown field", "a wrong type", "a wrong type by operations"],
+)
+async def test_a_patch_to_what_is_no_object_of_the_kind_is_invalid(
+    kind: str, patch: Any, shown: str, why: str
+) -> None:
+    """kubectl prints causes, so the cause says all."""
+    api = await world()
+    url = "/apis/apps/v1/namespaces/default/deployments"
+    await api.must("POST", url, deployment())
+    status, said = await api.patch(url + "/d?fieldValidation=Strict", patch, kind)
+    message = f'Invalid value: "{shown}": {why}'
+    cause = {"reason": "FieldValueInvalid", "message": message, "field": "patch"}
+    assert (status, said["reason"], said["details"]) == (422, "Invalid", {"causes": [cause]})
+    assert said["message"] == f' "" is invalid: patch: {message}'
+
+
+async def test_a_patch_that_does_not_apply_says_why_in_its_message() -> None:
+    """Without causes, for kubectl prints those in place of the message."""
+    api = await world()
+    await api.must("POST", MAPS, config_map())
+    operations = [{"op": "remove", "path": "/data/zz"}]
+    status, said = await api.patch(MAPS + "/a", operations, JSON_PATCH)
+    assert status == 422
+    assert said["message"].startswith("the server rejected our request due to an error in our")
+    assert said["message"].endswith("/data/zz")
+    assert "details" not in said
+
+
+@pytest.mark.parametrize(
+    ("method", "kind", "options"),
+    [
+        ("POST", "application/json", "CreateOptions"),
+        ("PUT", "application/json", "UpdateOptions"),
+        ("PATCH", MERGE, "PatchOptions"),
+        ("DELETE", "application/json", "DeleteOptions"),
+    ],
+)
+async def test_a_dry_run_of_another_word_is_refused_as_the_verbs_option(
+    method: str, kind: str, options: str
+) -> None:
+    api = await world()
+    await api.must("POST", MAPS, config_map())
+    url = MAPS if method == "POST" else MAPS + "/a"
+    body = {} if method == "DELETE" else config_map()
+    status, said = await api.do(method, f"{url}?dryRun=Some", body, content_type=kind)
+    assert (status, said["details"]["kind"]) == (422, options)

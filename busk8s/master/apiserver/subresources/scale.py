@@ -9,13 +9,14 @@ from __future__ import annotations
 import orjson
 
 from busk8s import errors
-from busk8s.api.decode import check, decode
+from busk8s.api.decode import Unfit, check, decode
 from busk8s.api.object import Json, Object
 from busk8s.api.request import Response
 from busk8s.api.scheme import Resource
 from busk8s.api.selectors import from_label_selector
 from busk8s.master.apiserver import rest
 from busk8s.master.apiserver.parts import Call, Parts
+from busk8s.master.apiserver.patch_refusals import unfit_patch
 from busk8s.master.apiserver.read import find
 from busk8s.master.apiserver.strategies.base import prepare_update
 from busk8s.master.apiserver.write import (
@@ -87,7 +88,10 @@ async def patch(parts: Parts, call: Call) -> Response:
         scale = apply(scale_of(old))
         if not isinstance(scale, dict):
             raise errors.bad_request("the patch leaves no object")
-        said = check(SCALE, scale, options.field_validation)
+        try:
+            said = check(SCALE, scale, options.field_validation)
+        except Unfit as error:
+            raise unfit_patch(error, call.request.body) from None
         check_address(call, scale)
         return _scaled(old, scale), said
 
