@@ -26,7 +26,13 @@ from busk8s.master.apiserver.accounts import AccountTokens
 from busk8s.master.apiserver.admission.chain import AdmissionChain
 from busk8s.master.apiserver.authn import Authenticator
 from busk8s.master.apiserver.authz import ClusterAuthorizer
-from busk8s.master.apiserver.bootstrap import Address, Dispatch, bootstrap, first_service_ip
+from busk8s.master.apiserver.bootstrap import (
+    Address,
+    Dispatch,
+    bootstrap,
+    first_service_ip,
+    keep,
+)
 from busk8s.master.apiserver.bus import BusFace
 from busk8s.master.apiserver.front import Front
 from busk8s.master.apiserver.health import Health
@@ -40,6 +46,7 @@ from busk8s.master.apiserver.server import ApiServer
 from busk8s.master.store.base import StoreError
 from busk8s.master.store.sqlite import SqliteStore
 from busk8s.master.store.watch import WatchCache
+from busk8s.tasks import Nursery
 
 log = Logger("busk8s.apiserver")
 
@@ -107,12 +114,19 @@ async def running(
         await http.open(sockets, pki.server_context())
         stack.push_async_callback(http.close)
         endpoints = await stack.enter_async_context(bus_open(bus, settings, data))
-        await bootstrap(server.dispatch, Address(service_ip, seen_by_pods(settings), port))
+        address = Address(service_ip, seen_by_pods(settings), port)
+        await bootstrap(server.dispatch, address)
         settled.append(True)
+        nursery = await stack.enter_async_context(Nursery(_keeper_failed))
+        nursery.spawn(keep(server.dispatch, address, clock), name="default objects")
         url = f"https://{_bracketed(settings.reached_at)}:{port}"
         _announce(data, url, settings, endpoints)
         stack.callback(data.endpoints.unlink, missing_ok=True)
         yield Api(settings, data, pki, cache, server, front, http, bus, url)
+
+
+def _keeper_failed(name: str, error: BaseException) -> None:
+    log.error("task failed", task=name, error=error)
 
 
 def _bus_face(

@@ -1,6 +1,6 @@
 """What every cluster has from its first second on: namespaces, priority classes, the API's Service.
 
-Owns      the list of default objects and bringing them about at each start.
+Owns      the list of default objects, bringing them about at each start and keeping them.
 Leaves    objects per namespace (controllers), the CA (pki).
 Invariant idempotent: objects that are there stay as users left them, but for the API's own
           address, which follows the server.
@@ -18,8 +18,13 @@ import orjson
 from busk8s import errors
 from busk8s.api.object import Json
 from busk8s.api.request import Request, Response
+from busk8s.clock import Clock
+from busk8s.log import Logger
 from busk8s.master.apiserver.authn import LOOPBACK
 
+log = Logger("busk8s.apiserver")
+
+KEEP_EVERY_S = 10.0  # How long a deleted default object is missed; upstream's time.
 Dispatch = Callable[[Request], Awaitable[Response]]
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 CRITICAL = {
@@ -83,6 +88,16 @@ async def bootstrap(dispatch: Dispatch, address: Address) -> None:
             await _ask(dispatch, "POST", item.collection, item.object)
         elif item.follow and not _covers(found, item.object):
             await _ask(dispatch, "PUT", path, item.object)
+
+
+async def keep(dispatch: Dispatch, address: Address, clock: Clock) -> None:
+    """Bring back what users delete, for ever. What the API refuses is tried again."""
+    while True:
+        await clock.sleep(KEEP_EVERY_S)
+        try:
+            await bootstrap(dispatch, address)
+        except errors.Error as error:
+            log.warning("default objects not kept", why=error)
 
 
 async def _ask(dispatch: Dispatch, method: str, path: str, body: Json | None = None) -> Json | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any
 
@@ -12,11 +13,12 @@ from busk8s.api.request import ANONYMOUS, Request, Response
 from busk8s.clock import LoopClock
 from busk8s.master.apiserver.attributes import AllowAll
 from busk8s.master.apiserver.authz import ClusterAuthorizer
-from busk8s.master.apiserver.bootstrap import Address, bootstrap, wanted
+from busk8s.master.apiserver.bootstrap import KEEP_EVERY_S, Address, bootstrap, keep, wanted
 from busk8s.master.apiserver.front import Front
 from busk8s.master.apiserver.health import Health
 from busk8s.master.apiserver.metrics import Metrics, label
 from busk8s.master.apiserver.node_authz import NodeAuthorizer
+from busk8s.tasks import Nursery
 
 SERVED = frozenset({("", "v1", "pods"), ("", "v1", "namespaces"), ("apps", "v1", "deployments")})
 
@@ -160,3 +162,16 @@ async def test_default_objects_are_made_once_and_the_address_follows() -> None:
     assert table.writes == []
     await bootstrap(table, Address("10.96.0.1", "192.0.2.2", 6440))
     assert [method for method, _ in table.writes] == ["PUT", "PUT"]
+
+
+async def test_a_default_object_that_is_deleted_comes_back_in_ten_seconds() -> None:
+    table, address = Table(), Address("10.96.0.1", "192.0.2.1", 6440)
+    await bootstrap(table, address)
+    async with Nursery() as nursery:
+        nursery.spawn(keep(table, address, LoopClock()))
+        del table.objects["/api/v1/namespaces/default/services/kubernetes"]
+        table.writes.clear()
+        await asyncio.sleep(KEEP_EVERY_S + 1)
+        assert table.writes == [("POST", "/api/v1/namespaces/default/services")]
+        await asyncio.sleep(KEEP_EVERY_S * 3)
+        assert len(table.writes) == 1
