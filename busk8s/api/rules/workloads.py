@@ -30,6 +30,7 @@ STATEFUL_CHANGEABLE = (
     "replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit",
     "persistentVolumeClaimRetentionPolicy", "minReadySeconds",
 )  # fmt: skip
+JOB_REFUSED = ("podFailurePolicy", "successPolicy", "backoffLimitPerIndex", "maxFailedIndexes")
 _STATUS_COUNTS = (
     "replicas", "updatedReplicas", "readyReplicas", "availableReplicas", "unavailableReplicas",
     "fullyLabeledReplicas", "observedGeneration", "collisionCount", "terminatingReplicas",
@@ -134,6 +135,10 @@ def validate_job_update(new: Json, old: Json, causes: list[Cause]) -> None:
     for name in ("selector", "completionMode", "podFailurePolicy", "backoffLimitPerIndex"):
         if spec.get(name) != was.get(name):
             causes.append(immutable(f"spec.{name}", spec.get(name)))
+    completions = spec.get("completions")
+    elastic = spec.get("completionMode") == "Indexed" and completions == spec.get("parallelism")
+    if completions != was.get("completions") and not (elastic and completions is not None):
+        causes.append(immutable("spec.completions", completions))
     if spec.get("template") != was.get("template") and not was.get("suspend"):
         causes.append(immutable("spec.template", spec.get("template")))
 
@@ -158,6 +163,12 @@ def _validate_job_spec(spec: Json, path: str, causes: list[Cause]) -> None:
         "ttlSecondsAfterFinished", "backoffLimitPerIndex", "maxFailedIndexes",
     ):  # fmt: skip
         causes += not_negative(f"{path}.{name}", spec.get(name))
+    # Differs from Kubernetes: what the Job controller does not act upon is refused, not ignored.
+    causes += [
+        forbidden(f"{path}.{name}", f"{name} is not supported by busk8s yet")
+        for name in JOB_REFUSED
+        if spec.get(name) is not None
+    ]
     template = spec.get("template") or {}
     validate_template(template, f"{path}.template", causes)
     policy = (template.get("spec") or {}).get("restartPolicy")

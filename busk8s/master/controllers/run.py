@@ -21,6 +21,7 @@ from busk8s.master.controllers.disruption import DisruptionController
 from busk8s.master.controllers.endpoints import EndpointsController
 from busk8s.master.controllers.endpointslices import EndpointSliceController
 from busk8s.master.controllers.garbage import GarbageCollector
+from busk8s.master.controllers.job import JobController
 from busk8s.master.controllers.loop import Controller, Loop
 from busk8s.master.controllers.namespace import NamespaceController
 from busk8s.master.controllers.node_lifecycle import NodeLifecycleController
@@ -60,6 +61,7 @@ def controllers(caches: SharedCaches, *, ca_pem: str) -> list[Controller]:
         NamespaceContentsController(caches, ca_pem),
         DeploymentController(caches),
         ReplicaSetController(caches),
+        JobController(caches),
         DisruptionController(caches),
         EndpointSliceController(caches),
         EndpointsController(caches),

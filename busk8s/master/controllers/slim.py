@@ -39,9 +39,12 @@ def slim_pod(pod: Object) -> Object:
             kept[field] = _share(containers)
     state = {key: status[key] for key in POD_STATUS if key in status}
     state["conditions"] = [c for c in status.get("conditions") or () if c["type"] == "Ready"]
-    restarts = sum(c.get("restartCount", 0) for c in status.get("containerStatuses") or ())
+    ran = status.get("containerStatuses") or ()
+    restarts = sum(c.get("restartCount", 0) for c in ran)
     if restarts:
         state["containerStatuses"] = [{"restartCount": restarts}]
+    if finished := [at for c in ran if (at := _finished_at(c))]:
+        state["finishedAt"] = max(finished)
     return _slim(pod, whole, {"spec": kept, "status": state})
 
 
@@ -78,6 +81,11 @@ def _slim(obj: Object, whole: Json, content: Json) -> Object:
 def _matters(toleration: Json) -> bool:
     """Only NoExecute is acted upon here; scheduling is over for a pod that is bound."""
     return toleration.get("effect") in (None, "", "NoExecute")
+
+
+def _finished_at(container: Json) -> str:
+    ended = (container.get("state") or {}).get("terminated") or {}
+    return str(ended.get("finishedAt") or "")
 
 
 def _container(container: Json) -> Json:

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from busk8s.api.defaulting.service import drop_type_dependent
 from busk8s.api.scheme import Resource
-from busk8s.master.apiserver.strategies import namespaces, pods
+from busk8s.master.apiserver.strategies import jobs, namespaces, pods
 from busk8s.master.apiserver.strategies.base import Strategy
 
 _NOT_SERVED = "busk8s does not serve custom resources yet"
@@ -68,7 +68,7 @@ STRATEGIES: Mapping[str, Strategy] = {
             "numberReady": 0,
         },
     ),
-    "jobs.batch": Strategy(generation=True, propagation="Orphan"),
+    "jobs.batch": Strategy(generation=True, propagation="Orphan", on_create=jobs.on_create),
     "cronjobs.batch": _WORKLOAD,
     "poddisruptionbudgets.policy": Strategy(
         generation=True,
