@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from busk8s import errors
 from busk8s.api.request import Response
-from busk8s.master.apiserver import delete, read, watching, write
+from busk8s.master.apiserver import applying, delete, read, watching, write
 from busk8s.master.apiserver.parts import Call, Parts
 from busk8s.master.apiserver.subresources import (
     binding,
@@ -29,7 +29,7 @@ _ON_OBJECTS: Mapping[str, Action] = {
     "watch": watching.watch,
     "create": write.create,
     "update": write.update,
-    "patch": write.patch,
+    "patch": applying.patch,
     "delete": delete.delete,
     "deletecollection": delete.delete_collection,
 }
@@ -37,7 +37,7 @@ _ON_OBJECTS: Mapping[str, Action] = {
 _ON_PARTS: Mapping[tuple[str, str], Action] = {
     ("status", "get"): read.get,
     ("status", "update"): write.update,
-    ("status", "patch"): write.patch,
+    ("status", "patch"): applying.patch,
     ("scale", "get"): scale.get,
     ("scale", "update"): scale.update,
     ("scale", "patch"): scale.patch,

@@ -22,6 +22,7 @@ from busk8s.api.request import JSON, Request, Response
 
 ACCEPT_CACHED_MAX = 256  # Distinct Accept headers remembered; clients use a handful.
 WARNINGS_MAX = 20  # Warning headers on one answer; more helps nobody and bloats the head.
+MANAGER_CHARACTERS_MAX = 128  # Of `fieldManager`; upstream's limit.
 WARNING_BYTES_MAX = 1_024  # Each, as clients print them whole.
 
 YAML = "application/yaml"
@@ -162,47 +163,64 @@ def integer(request: Request, name: str) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class WriteOptions:
-    """CreateOptions, UpdateOptions and PatchOptions: their query parameters are the same."""
+    """CreateOptions, UpdateOptions and PatchOptions: their query parameters are nearly the same.
+
+    `applies`: the write is a server-side apply and brings its own managedFields.
+    """
 
     dry_run: bool = False
     field_validation: str = "Warn"
     field_manager: str = ""
+    force: bool = False
+    applies: bool = False
 
 
 _FIELD_VALIDATIONS = ("Ignore", "Warn", "Strict")
 _DEFAULT_OPTIONS = WriteOptions()
+_OPTIONS_KINDS = {"PUT": "UpdateOptions", "PATCH": "PatchOptions"}
 
 
-def write_options(request: Request) -> WriteOptions:
-    if not request.query:
+def write_options(request: Request, *, applies: bool = False) -> WriteOptions:
+    if not request.query and not applies:
         return _DEFAULT_OPTIONS
+    wrong: list[errors.Cause] = []
     validation = request.param("fieldValidation") or "Warn"
     if validation not in _FIELD_VALIDATIONS:
-        raise errors.invalid(
-            _options_kind(request),
-            "",
-            [
-                errors.Cause(
-                    "FieldValueNotSupported",
-                    f'Unsupported value: "{validation}": supported values: '
-                    '"Ignore", "Strict", "Warn", ""',
-                    "fieldValidation",
-                )
-            ],
-            group="meta.k8s.io",
+        said = (
+            f'Unsupported value: "{validation}": supported values: "Ignore", "Strict", "Warn", ""'
         )
+        wrong.append(errors.Cause("FieldValueNotSupported", said, "fieldValidation"))
+    manager = request.param("fieldManager")
+    wrong += _manager_causes(manager, applies=applies)
+    if "force" in request.query and not applies and request.method == "PATCH":
+        said = "Forbidden: may not be specified for non-apply patch"
+        wrong.append(errors.Cause("FieldValueForbidden", said, "force"))
+    if wrong:
+        raise errors.invalid(_options_kind(request), "", wrong, group="meta.k8s.io")
     return WriteOptions(
         dry_run=is_dry_run(request.query.get("dryRun") or (), _options_kind(request)),
         field_validation=validation,
-        field_manager=request.param("fieldManager"),
+        field_manager=manager,
+        force=applies and flag(request, "force"),
+        applies=applies,
     )
+
+
+def _manager_causes(manager: str, *, applies: bool) -> list[errors.Cause]:
+    if applies and not manager:
+        said = "Required value: is required for apply patch"
+        return [errors.Cause("FieldValueRequired", said, "fieldManager")]
+    if len(manager) > MANAGER_CHARACTERS_MAX:
+        said = f"Too long: may not be more than {MANAGER_CHARACTERS_MAX} bytes"
+        return [errors.Cause("FieldValueTooLong", said, "fieldManager")]
+    if not manager.isprintable():
+        said = f'Invalid value: "{manager}": should only contain printable characters'
+        return [errors.Cause("FieldValueInvalid", said, "fieldManager")]
+    return []
 
 
 def _options_kind(request: Request) -> str:
     return _OPTIONS_KINDS.get(request.method, "CreateOptions")
-
-
-_OPTIONS_KINDS = {"PUT": "UpdateOptions", "PATCH": "PatchOptions"}
 
 
 def is_dry_run(values: Sequence[str], kind: str = "DeleteOptions") -> bool:

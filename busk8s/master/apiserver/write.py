@@ -41,6 +41,7 @@ from busk8s.master.apiserver.strategies.base import (
     tidy_metadata,
 )
 from busk8s.master.apiserver.strategies.table import strategy_of
+from busk8s.master.apiserver.tracking import keep_times, track
 from busk8s.master.apiserver.versions import served_data, to_served, to_stored
 
 PATCH_ATTEMPTS_MAX = 5  # Lost races after which a patch is told 409; upstream's number.
@@ -91,6 +92,7 @@ async def create_object(
     apply_defaults(resource, data)
     stored = to_stored(resource, data)
     prepare_create(strategy_of(call.stored), stored)
+    track(call, options, stored, None, parts.clock.now())
     _refuse_invalid(call, data, validate_create(call.stored, stored))
     with parts.services.reserve(call.stored, call.namespace, stored, None):
         operation.object = _shown(call, stored)
@@ -183,9 +185,9 @@ async def update(parts: Parts, call: Call) -> Response:
 async def _create_by_update(
     parts: Parts, call: Call, body: Json, options: rest.WriteOptions, warnings: list[str]
 ) -> Response:
-    reason = parts.authorizer.authorize(_as_create(call))
+    reason = parts.authorizer.authorize(as_create(call))
     if reason is not None:
-        raise access_denied(_as_create(call), reason)
+        raise access_denied(as_create(call), reason)
     if body["metadata"].get("uid"):
         raise errors.conflict(
             call.resource.plural,
@@ -198,7 +200,7 @@ async def _create_by_update(
     return rest.with_warnings(render(call, to_served(call.resource, obj), 201), warnings)
 
 
-def _as_create(call: Call) -> Attributes:
+def as_create(call: Call) -> Attributes:
     return dataclasses.replace(call.attributes, verb="create")
 
 
@@ -276,6 +278,7 @@ async def _replace_once(
     stored, before = to_stored(call.resource, new), old.data
     tidy_metadata(stored["metadata"])
     prepare(strategy_of(call.stored), stored, before)
+    track(call, options, stored, before, parts.clock.now())
     is_status = prepare is prepare_status
     rules = validate_status_update if is_status else validate_update
     _refuse_invalid(call, stored, rules(call.stored, stored, before))
@@ -283,6 +286,7 @@ async def _replace_once(
         operation.object = _shown(call, stored)
         await parts.admission.validate(operation)
         stored["metadata"]["resourceVersion"] = str(old.revision)
+        keep_times(stored, before)
         if is_over(call, stored):
             return await remove(parts, call, stored, old, options.dry_run)
         if stored == before:
@@ -305,7 +309,6 @@ def is_over(call: Call, data: Json) -> bool:
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
-APPLY_PATCH = ("application/apply-patch+yaml", "application/apply-patch+cbor")
 PATCHES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH)
 
 
@@ -349,13 +352,6 @@ def patcher(call: Call, options: rest.WriteOptions) -> Make:
 def patch_function(call: Call, resource: Resource) -> Callable[[Json], Any]:
     """The body as a function over a document of `resource`; raises 415 and 400."""
     media = call.request.content_type.partition(";")[0].strip().lower()
-    if media in APPLY_PATCH:
-        raise errors.Error(
-            415,
-            "UnsupportedMediaType",
-            "server-side apply is not supported yet: use client-side apply, or one of "
-            + ", ".join(PATCHES),
-        )
     if media not in PATCHES:
         raise errors.unsupported_media_type(media, PATCHES)
     try:

@@ -53,10 +53,10 @@ async def test_a_strategic_patch_merges_containers_by_name() -> None:
 @pytest.mark.parametrize(
     ("kind", "code", "word"),
     [
-        ("application/apply-patch+yaml", 415, "server-side apply is not supported"),
+        ("application/apply-patch+cbor", 415, "apply-patch+cbor is not supported"),
         ("application/json", 415, "application/merge-patch+json"),
     ],
-    ids=["server-side apply", "no patch type"],
+    ids=["apply as CBOR", "no patch type"],
 )
 async def test_other_types_are_refused_by_name(kind: str, code: int, word: str) -> None:
     api = await world()

@@ -50,13 +50,11 @@ class Strategy:
 
 # Upstream's encoding leaves these out when they are empty; so an empty one is no change.
 _OMIT_EMPTY = ("labels", "annotations", "finalizers", "ownerReferences")
-_DROPPED = ("managedFields", "selfLink")
 
 
 def tidy_metadata(metadata: Json) -> None:
     """Drop what is not kept and what says nothing, in place."""
-    for key in _DROPPED:
-        metadata.pop(key, None)
+    metadata.pop("selfLink", None)
     for key in _OMIT_EMPTY:
         if key in metadata and not metadata[key]:
             del metadata[key]

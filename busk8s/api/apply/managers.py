@@ -1,0 +1,138 @@
+"""`metadata.managedFields`: who owns which fields, read and written.
+
+Owns      Writer (a manager's identity), Owned, the entries' form, their order and their limit.
+Leaves    how ownership changes (ownership).
+Invariant reading what was written gives the same; entries that say nothing are not written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from busk8s.api.apply.fieldset import FieldSet, in_order, parse, union
+
+Json = dict[str, Any]
+
+UPDATERS_MAX = 10  # Entries of Update kept apart; older ones go together. Upstream's number.
+APPLY, UPDATE = "Apply", "Update"
+OLD_UPDATES = "ancient-changes"
+BEFORE_FIRST_APPLY = "before-first-apply"
+NAME_CHARACTERS_MAX = 128
+SUBRESOURCE_CHARACTERS_MAX = 256
+
+
+class Writer(NamedTuple):
+    """Whose entry it is. One who applies is the same whatever version he applies in: `version`
+    is empty then."""
+
+    name: str
+    operation: str
+    version: str = ""
+    subresource: str = ""
+
+    def __str__(self) -> str:
+        said = f'"{self.name}"'
+        if self.subresource:
+            said += f' with subresource "{self.subresource}"'
+        return said + (f" using {self.version}" if self.operation == UPDATE else "")
+
+
+def applier(name: str, subresource: str = "") -> Writer:
+    return Writer(name, APPLY, "", subresource)
+
+
+def updater(name: str, version: str, subresource: str = "") -> Writer:
+    return Writer(name or "unknown", UPDATE, version, subresource)
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """The fields of one writer, in the words of `version`, last changed at `time`."""
+
+    fields: FieldSet
+    version: str
+    time: str = ""
+
+    def with_fields(self, fields: FieldSet) -> Owned:
+        return self if fields is self.fields else Owned(fields, self.version, self.time)
+
+
+Managed = dict[Writer, Owned]
+
+
+def read(entries: Sequence[Json], *, trusted: bool = False) -> Managed:
+    """The entries of an object; ValueError on what no API server writes.
+
+    `trusted`: they were written here, and need no look at every field.
+    """
+    managed: Managed = {}
+    for entry in entries:
+        version, operation = str(entry.get("apiVersion", "")), entry.get("operation")
+        if operation not in (APPLY, UPDATE) or entry.get("fieldsType") != "FieldsV1":
+            raise ValueError("an entry is neither Apply nor Update of FieldsV1")
+        fields = entry.get("fieldsV1") or {}
+        writer = Writer(
+            str(entry.get("manager", "")),
+            operation,
+            "" if operation == APPLY else version,
+            str(entry.get("subresource", "")),
+        )
+        managed[writer] = Owned(
+            fields if trusted else parse(fields), version, str(entry.get("time", ""))
+        )
+    return managed
+
+
+def write(managed: Mapping[Writer, Owned]) -> list[Json]:
+    """The entries in upstream's order: appliers first, then by time."""
+    entries = [_entry(writer, owned) for writer, owned in managed.items()]
+    return sorted(entries, key=_order)
+
+
+def _entry(writer: Writer, owned: Owned) -> Json:
+    entry: Json = {
+        "manager": writer.name,
+        "operation": writer.operation,
+        "apiVersion": owned.version,
+    }
+    if owned.time:
+        entry["time"] = owned.time
+    entry["fieldsType"] = "FieldsV1"
+    entry["fieldsV1"] = in_order(owned.fields)
+    if writer.subresource:
+        entry["subresource"] = writer.subresource
+    return entry
+
+
+def _order(entry: Json) -> tuple[str, ...]:
+    keys = ("operation", "time", "manager", "apiVersion", "subresource")
+    return tuple(entry.get(key, "") for key in keys)
+
+
+def cap(managed: Managed) -> Managed:
+    """At most UPDATERS_MAX entries of Update: the oldest of one version become one entry."""
+    updaters = [writer for writer in managed if writer.operation == UPDATE]
+    excess = len(updaters) - UPDATERS_MAX
+    if excess <= 0:
+        return managed
+    updaters.sort(key=lambda writer: (managed[writer].time, writer))
+    capped = dict(managed)
+    first: dict[str, Writer] = {}
+    for writer in updaters:
+        if excess <= 0:
+            break
+        owned = capped[writer]
+        if owned.version not in first:
+            first[owned.version] = writer
+            continue
+        bucket = Writer(OLD_UPDATES, UPDATE, owned.version)
+        if bucket not in capped:
+            capped[bucket] = capped.pop(first[owned.version])
+        fields = union(owned.fields, capped[bucket].fields)
+        capped[bucket] = Owned(fields, owned.version, owned.time)
+        if writer != bucket:
+            del capped[writer]
+        excess -= 1
+    return capped

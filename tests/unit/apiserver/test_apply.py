@@ -1,0 +1,229 @@
+"""Server-side apply, as a client sees it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from api_world import ADMIN, MERGE, PODS, Api, config_map, deployment, pod, world
+
+MAPS = "/api/v1/namespaces/default/configmaps"
+DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
+YAML = "application/apply-patch+yaml"
+Json = dict[str, Any]
+
+
+async def apply(
+    api: Api, url: str, config: Any, manager: str = "one", more: str = ""
+) -> tuple[int, Json]:
+    return await api.do("PATCH", f"{url}?fieldManager={manager}{more}", config, content_type=YAML)
+
+
+async def applied(api: Api, url: str, config: Any, manager: str = "one", more: str = "") -> Json:
+    status, data = await apply(api, url, config, manager, more)
+    assert status < 300, data
+    return data
+
+
+def owners(obj: Json) -> dict[str, Json]:
+    return {e["manager"]: e["fieldsV1"] for e in obj["metadata"].get("managedFields", ())}
+
+
+def data_of(*names: str) -> Json:
+    return {"f:data": {f"f:{name}": {} for name in names}}
+
+
+async def test_applying_what_is_not_there_creates_it() -> None:
+    api = await world()
+    status, made = await apply(api, MAPS + "/a", config_map())
+    assert status == 201
+    [entry] = made["metadata"]["managedFields"]
+    assert entry.pop("time").endswith("Z")
+    assert entry == {
+        "manager": "one",
+        "operation": "Apply",
+        "apiVersion": "v1",
+        "fieldsType": "FieldsV1",
+        "fieldsV1": data_of("k"),
+    }
+
+
+async def test_applying_the_same_again_writes_nothing() -> None:
+    api = await world()
+    made = await applied(api, MAPS + "/a", config_map())
+    assert await applied(api, MAPS + "/a", config_map()) == made
+    assert api.store.revision == 1
+
+
+async def test_a_deployment_applied_again_keeps_its_defaults_and_writes_nothing() -> None:
+    api = await world()
+    made = await applied(api, DEPLOYMENTS + "/d", deployment(replicas=3))
+    assert made["spec"]["strategy"]["type"] == "RollingUpdate"
+    assert await applied(api, DEPLOYMENTS + "/d", deployment(replicas=3)) == made
+    template = owners(made)["one"]["f:spec"]["f:template"]["f:spec"]
+    assert template == {"f:containers": {'k:{"name":"c"}': {".": {}, "f:image": {}, "f:name": {}}}}
+
+
+async def test_what_is_no_longer_applied_goes_unless_another_owns_it() -> None:
+    api = await world()
+    await applied(api, MAPS + "/a", config_map(data={"x": "1", "y": "2"}))
+    await applied(api, MAPS + "/a", config_map(data={"y": "2"}), "two")
+    now = await applied(api, MAPS + "/a", config_map(data={"z": "3"}))
+    assert now["data"] == {"y": "2", "z": "3"}
+    assert owners(now) == {"one": data_of("z"), "two": data_of("y")}
+
+
+async def test_changing_what_another_owns_is_a_conflict() -> None:
+    api = await world()
+    await applied(api, DEPLOYMENTS + "/d", deployment(replicas=3))
+    status, said = await apply(api, DEPLOYMENTS + "/d", deployment(replicas=4), "two")
+    assert (status, said["reason"]) == (409, "Conflict")
+    assert said["message"] == ('Apply failed with 1 conflict: conflict with "one": .spec.replicas')
+    assert said["details"]["causes"] == [
+        {
+            "reason": "FieldManagerConflict",
+            "message": 'conflict with "one"',
+            "field": ".spec.replicas",
+        }
+    ]
+
+
+async def test_force_takes_the_field_over() -> None:
+    api = await world()
+    await applied(api, MAPS + "/a", config_map(data={"x": "1", "y": "1"}))
+    now = await applied(api, MAPS + "/a", config_map(data={"x": "2"}), "two", "&force=true")
+    assert now["data"] == {"x": "2", "y": "1"}
+    assert owners(now) == {"one": data_of("y"), "two": data_of("x")}
+
+
+async def test_a_scale_takes_the_replicas_and_an_apply_then_conflicts() -> None:
+    api = await world()
+    url = DEPLOYMENTS + "/d"
+    await applied(api, url, deployment(replicas=3))
+    scale = {"spec": {"replicas": 5}}
+    await api.must("PATCH", url + "/scale?fieldManager=kubectl-scale", scale, content_type=MERGE)
+    status, said = await apply(api, url, deployment(replicas=3))
+    assert status == 409
+    assert said["message"] == (
+        'Apply failed with 1 conflict: conflict with "kubectl-scale" with subresource "scale" '
+        "using apps/v1: .spec.replicas"
+    )
+
+
+async def test_an_object_made_otherwise_belongs_to_before_first_apply() -> None:
+    api = await world()
+    made = await api.must("POST", MAPS, config_map(data={"x": "1"}))
+    assert "managedFields" not in made["metadata"]
+    now = await applied(api, MAPS + "/a", config_map(data={"x": "1", "y": "2"}))
+    fields = owners(now)
+    assert fields["before-first-apply"] == {"f:data": {".": {}, "f:x": {}}}
+    assert fields["one"] == data_of("x", "y")
+
+
+async def test_later_writes_are_tracked_by_their_manager_or_user_agent() -> None:
+    api = await world()
+    await applied(api, MAPS + "/a", config_map(data={"x": "1"}))
+    now = await api.must(
+        "PATCH", MAPS + "/a?fieldManager=hand", {"data": {"x": "2", "y": "3"}}, content_type=MERGE
+    )
+    assert owners(now) == {"hand": data_of("x", "y")}
+    assert now["metadata"]["managedFields"][0]["operation"] == "Update"
+
+
+async def test_status_and_the_rest_are_owned_apart() -> None:
+    api = await world()
+    await applied(api, PODS + "/a", pod() | {"status": {"phase": "Running"}})
+    status = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}}
+    status |= {"status": {"phase": "Running"}, "spec": {"nodeName": "n1"}}
+    now = await applied(api, PODS + "/a/status", status, "kubelet")
+    assert now["status"]["phase"] == "Running"
+    assert "nodeName" not in now["spec"]
+    assert owners(now)["kubelet"] == {"f:status": {"f:phase": {}}}
+    assert owners(now)["one"].keys() == {"f:spec"}
+
+
+async def test_an_empty_entry_forgets_all_ownership() -> None:
+    api = await world()
+    await applied(api, MAPS + "/a", config_map())
+    reset = {"metadata": {"managedFields": [{}]}}
+    _, now = await api.patch(MAPS + "/a", reset)
+    assert "managedFields" not in now["metadata"]
+
+
+async def test_a_put_that_leaves_managed_fields_out_loses_none() -> None:
+    api = await world()
+    await applied(api, MAPS + "/a", config_map())
+    now = await api.must("PUT", MAPS + "/a", config_map())
+    assert owners(now) == {"one": data_of("k")}
+
+
+async def test_a_dry_run_shows_what_would_be_and_keeps_nothing() -> None:
+    api = await world()
+    shown = await applied(api, MAPS + "/a", config_map(), more="&dryRun=All")
+    assert owners(shown) == {"one": data_of("k")}
+    assert api.store.revision == 0
+
+
+@pytest.mark.parametrize(
+    ("config", "query", "code", "said"),
+    [
+        (config_map(), "", 422, "fieldManager: Required value: is required for apply patch"),
+        (config_map(), "?fieldManager=" + "x" * 129, 422, "fieldManager: Too long"),
+        (pod(), "?fieldManager=m", 400, "invalid object type: /v1, Kind=Pod"),
+        (b"{", "?fieldManager=m", 400, "error decoding YAML"),
+        (b"[]", "?fieldManager=m", 400, "error decoding YAML"),
+        (
+            config_map(managedFields=[{"manager": "x"}]),
+            "?fieldManager=m",
+            400,
+            "metadata.managedFields must be nil",
+        ),
+        (config_map("b"), "?fieldManager=m", 400, "does not match the name on the URL"),
+        (
+            config_map() | {"foo": 1},
+            "?fieldManager=m",
+            500,
+            "failed to create typed patch object (default/a; /v1, Kind=ConfigMap): "
+            ".foo: field not declared in schema",
+        ),
+        (config_map() | {"data": []}, "?fieldManager=m", 500, ".data: expected map, got []"),
+    ],
+    ids=[
+        "no manager",
+        "a long manager",
+        "another kind",
+        "cut",
+        "a list",
+        "managed fields",
+        "another name",
+        "an unknown field",
+        "a list for a map",
+    ],
+)
+async def test_what_cannot_be_applied_is_refused(
+    config: Any, query: str, code: int, said: str
+) -> None:
+    api = await world()
+    status, answer = await api.do("PATCH", MAPS + "/a" + query, config, content_type=YAML)
+    assert status == code, answer
+    assert said in answer["message"]
+
+
+async def test_force_is_for_apply_alone() -> None:
+    api = await world()
+    await api.must("POST", MAPS, config_map())
+    status, said = await api.patch(MAPS + "/a?force=true", {"data": {"x": "1"}})
+    assert status == 422
+    assert "force: Forbidden: may not be specified for non-apply patch" in said["message"]
+
+
+async def test_yaml_is_applied_and_a_key_given_twice_is_told() -> None:
+    api = await world()
+    text = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {x: '1', x: '2'}\n"
+    strict = MAPS + "/a?fieldManager=m&fieldValidation=Strict"
+    status, said = await api.do("PATCH", strict, text, content_type=YAML, user=ADMIN)
+    assert status == 400
+    assert "already set in map" in said["message"]
+    response = await api.raw("PATCH", MAPS + "/a?fieldManager=m", text, content_type=YAML)
+    assert response.status == 201
+    assert any(name == "Warning" for name, _ in response.headers)
