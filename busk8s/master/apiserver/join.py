@@ -1,20 +1,16 @@
-"""How a stranger becomes a node, from the master's side: tokens, names, keys, pod subnets.
+"""How a stranger becomes a node, from the master's side: names, keys, pod subnets.
 
-Owns      bootstrap-token Secrets as data, the decision on a Join, allocating pod subnets.
-Leaves    storing (dispatch), the peer's map of keys (apiserver/bus), the URL (bus/joining).
+Owns      the decision on a Join, allocating pod subnets.
+Leaves    what makes a token good (tokens), storing (dispatch), the peer's map of keys
+          (apiserver/bus), the URL (bus/joining).
 Invariant a name belongs to one key until its Node is deleted; no two Nodes share a pod subnet.
 """
 
 from __future__ import annotations
 
-import hmac
 import ipaddress
-import random
 import re
-from base64 import b64decode, b64encode
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import orjson
 
@@ -22,15 +18,12 @@ from busk8s.api.object import Json, Object
 from busk8s.api.request import Request, Response, User
 from busk8s.clock import Clock
 from busk8s.errors import Error, bad_request, unauthorized
+from busk8s.master.apiserver import tokens
 from busk8s.master.store.watch import WatchCache
 from busk8s.protocol import Join
 
 # Differs from Kubernetes: no CSR; the worker is known by its CURVE key, kept on its Node.
 PUBLIC_KEY = "busk8s.io/public-key"  # The annotation that ties a Node to its worker's key (z85).
-TOKEN_TYPE = "bootstrap.kubernetes.io/token"
-TOKEN_NAMESPACE = "kube-system"
-TOKEN_TTL_S = 24 * 3600.0
-TOKEN_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 POD_NETWORK = "10.244.0.0/16"
 NODE_PREFIX = 24
 NODE_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
@@ -46,100 +39,6 @@ OWN_LABELS = frozenset(
 OURS = User("system:apiserver", ("system:masters", "system:authenticated"))
 
 Dispatch = Callable[[Request], Awaitable[Response]]
-
-
-# --- tokens ---------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A bootstrap token as `busk8s token list` shows it, and its secret."""
-
-    id: str
-    secret: str
-    expires_at: float | None
-    usable: bool
-    description: str = ""
-
-    @property
-    def text(self) -> str:
-        return f"{self.id}.{self.secret}"
-
-
-def new_token(
-    rng: random.Random, now: float, *, ttl_s: float = TOKEN_TTL_S, description: str = ""
-) -> Token:
-    """A fresh token; `rng` must be a `random.SystemRandom` outside of tests. ttl 0: for ever."""
-    text = "".join(rng.choices(TOKEN_ALPHABET, k=22))
-    return Token(text[:6], text[6:], now + ttl_s if ttl_s else None, True, description)
-
-
-def token_secret_name(token_id: str) -> str:
-    return f"bootstrap-token-{token_id}"
-
-
-def render_token(token: Token) -> Json:
-    """The Secret that is the token: create it to issue, delete it to revoke."""
-    data = {
-        "token-id": token.id,
-        "token-secret": token.secret,
-        "usage-bootstrap-authentication": "true" if token.usable else "false",
-        "auth-extra-groups": "system:bootstrappers:busk8s:workers",
-    }
-    if token.expires_at is not None:
-        moment = datetime.fromtimestamp(int(token.expires_at), UTC)
-        data["expiration"] = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-    if token.description:
-        data["description"] = token.description
-    return {
-        "kind": "Secret",
-        "apiVersion": "v1",
-        "metadata": {"name": token_secret_name(token.id), "namespace": TOKEN_NAMESPACE},
-        "type": TOKEN_TYPE,
-        "data": {name: b64encode(value.encode()).decode() for name, value in data.items()},
-    }
-
-
-def parse_token(secret: Json) -> Token | None:
-    """The token in a Secret; None if the Secret is no (readable) bootstrap token."""
-    if secret.get("type") != TOKEN_TYPE:
-        return None
-    try:
-        data = {k: b64decode(v).decode() for k, v in (secret.get("data") or {}).items()}
-        expires = data.get("expiration")
-        expires_at = datetime.fromisoformat(expires).timestamp() if expires else None
-    except ValueError:
-        return None
-    if not data.get("token-id") or not data.get("token-secret"):
-        return None
-    usable = data.get("usage-bootstrap-authentication") == "true"
-    description = data.get("description", "")
-    return Token(data["token-id"], data["token-secret"], expires_at, usable, description)
-
-
-def tokens(secrets: Iterable[Object]) -> list[Token]:
-    """Every bootstrap token among the Secrets of kube-system."""
-    found = (parse_token(secret.data) for secret in secrets)
-    return [token for token in found if token is not None]
-
-
-def check_token(token: Token | None, message: Join, now: float) -> None:
-    """Raises Error (401) that says which of unknown, wrong, expired or not meant for it."""
-    secret = token.secret if token is not None else ""
-    # Compared even when there is no token, so that time does not tell which ids exist.
-    right = hmac.compare_digest(secret.encode(), message.token_secret.encode())
-    if token is None or not right:
-        raise unauthorized(
-            f'token "{message.token_id[:16]}" is not valid: never issued, revoked, or mistyped; '
-            "get a new one with: busk8s token create"
-        )
-    if token.expires_at is not None and now >= token.expires_at:
-        when = datetime.fromtimestamp(token.expires_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-        raise unauthorized(
-            f'token "{token.id}" expired at {when}; get a new one with: busk8s token create'
-        )
-    if not token.usable:
-        raise unauthorized(f'token "{token.id}" may not be used to join')
 
 
 # --- subnets --------------------------------------------------------------------------------------
@@ -190,10 +89,11 @@ class Joiner:
     def _check(self, key: str, message: Join) -> None:
         if not re.fullmatch(r"[a-z0-9]{6}", message.token_id):
             raise bad_request("the token is malformed: it looks like abcdef.0123456789abcdef")
-        name = token_secret_name(message.token_id)
-        secret = self._cache.get("secrets", TOKEN_NAMESPACE, name)
-        token = parse_token(secret.data) if secret is not None else None
-        check_token(token, message, self._clock.now())
+        token = tokens.Token(message.token_id, message.token_secret)
+        secret = self._cache.get("secrets", tokens.NAMESPACE, token.secret_name)
+        why = tokens.why_not(token, secret.data if secret else None, self._clock.now())
+        if why is not None:
+            raise unauthorized(f"{why}; get a new one with: busk8s token create")
         if len(message.node) > NODE_NAME_MAX or not NODE_NAME.fullmatch(message.node):
             raise bad_request(
                 f'"{message.node[:80]}" cannot be a node\'s name: use lower case letters, digits, '

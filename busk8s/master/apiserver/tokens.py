@@ -21,7 +21,6 @@ from busk8s.api.object import Json
 NAMESPACE = "kube-system"
 SECRET_TYPE = "bootstrap.kubernetes.io/token"
 NAME_PREFIX = "bootstrap-token-"
-DEFAULT_TTL_S = 24 * 3_600.0
 GROUP = "system:bootstrappers"
 _FORM = re.compile(r"([a-z0-9]{6})\.([a-z0-9]{16})")
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
