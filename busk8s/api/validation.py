@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from busk8s.api.rules import cluster, configuration, pod, pod_update, service, workloads
+from busk8s.api.rules import access, cluster, configuration, pod, pod_update, service, workloads
 from busk8s.api.rules.metadata import (
     name_errors,
     validate_metadata,
@@ -49,6 +49,10 @@ CREATE: Mapping[str, _Create] = {
     "events": cluster.validate_event,
     "events.events.k8s.io": cluster.validate_event,
     "leases.coordination.k8s.io": cluster.validate_lease,
+    "roles.rbac.authorization.k8s.io": access.validate_role,
+    "clusterroles.rbac.authorization.k8s.io": access.validate_cluster_role,
+    "rolebindings.rbac.authorization.k8s.io": access.validate_role_binding,
+    "clusterrolebindings.rbac.authorization.k8s.io": access.validate_cluster_role_binding,
 }
 
 # Kinds whose update means more than that the new object is valid.
@@ -64,6 +68,10 @@ UPDATE: Mapping[str, _Update] = {
     "configmaps": configuration.validate_config_map_update,
     "secrets": configuration.validate_secret_update,
     "nodes": cluster.validate_node_update,
+    "rolebindings.rbac.authorization.k8s.io": access.binding_update(access.validate_role_binding),
+    "clusterrolebindings.rbac.authorization.k8s.io": access.binding_update(
+        access.validate_cluster_role_binding
+    ),
 }
 
 STATUS: Mapping[str, _Update] = {

@@ -42,6 +42,9 @@ from busk8s.master.apiserver.metrics import Metrics
 from busk8s.master.apiserver.node_authz import NodeAuthorizer
 from busk8s.master.apiserver.pki import Pki, host_names
 from busk8s.master.apiserver.ranges import ranged
+from busk8s.master.apiserver.rbac.authorizer import RbacAuthorizer
+from busk8s.master.apiserver.rbac.bootstrap import bootstrap_roles
+from busk8s.master.apiserver.rbac.escalation import EscalationCheck, Guarded
 from busk8s.master.apiserver.server import ApiServer
 from busk8s.master.store.base import StoreError
 from busk8s.master.store.sqlite import SqliteStore
@@ -80,7 +83,8 @@ async def running(
             stack.callback(bound.close)
         port = int(sockets[0].getsockname()[1])
         cache, store = await _open_store(data.database, clock, stack)
-        authorizer = ClusterAuthorizer(NodeAuthorizer(cache))
+        rbac = RbacAuthorizer(cache)
+        authorizer = ClusterAuthorizer(NodeAuthorizer(cache), rbac)
         accounts = AccountTokens(pki, cache.get, clock, ids)
         bus = _bus_face(settings, cache, lambda request: front(request), clock, ids)
         server = ApiServer(
@@ -89,7 +93,7 @@ async def running(
             clock=clock,
             ids=ids,
             authorizer=authorizer,
-            admission=AdmissionChain(cache),
+            admission=Guarded(AdmissionChain(cache), EscalationCheck(rbac, authorizer)),
             streams=bus.streams,
             signer=accounts,
             unstored=bus.leases,
@@ -116,6 +120,7 @@ async def running(
         endpoints = await stack.enter_async_context(bus_open(bus, settings, data))
         address = Address(service_ip, seen_by_pods(settings), port)
         await bootstrap(server.dispatch, address)
+        await bootstrap_roles(server.dispatch)
         settled.append(True)
         nursery = await stack.enter_async_context(Nursery(_keeper_failed))
         nursery.spawn(keep(server.dispatch, address, clock), name="default objects")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from busk8s.api.object import Json, Object
 from busk8s.api.request import ANONYMOUS, User
@@ -47,6 +47,25 @@ class Attributes:
         return self.resource.plural if self.resource else ""
 
 
+_ON_COLLECTIONS = frozenset({"list", "watch", "deletecollection"})
+
+
+def target(attributes: Attributes) -> tuple[str, str]:
+    """The namespace and name that permission is asked for, which are not quite the URL's.
+
+    A namespace lies in itself, and a collection selected by `metadata.name` is that one object.
+    """
+    namespace, name = attributes.namespace, attributes.name
+    if not namespace and name and attributes.path and attributes.plural == "namespaces":
+        return name, name
+    if attributes.field_selector and not name and attributes.verb in _ON_COLLECTIONS:
+        for term in attributes.field_selector.split(","):
+            key, equals, value = term.partition("=")
+            if key.strip() == "metadata.name" and equals:
+                return namespace, value.removeprefix("=").strip()
+    return namespace, name
+
+
 @dataclass(slots=True)
 class Operation:
     """A write on its way in. Mutating admission may change `object` in place or replace it.
@@ -67,6 +86,19 @@ class Operation:
 class Authorizer(Protocol):
     def authorize(self, attributes: Attributes) -> str | None:
         """None when allowed, else the reason that ends `... is forbidden: REASON`."""
+        ...
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """An authoriser that can say more than yes and no; access reviews ask."""
+
+    def granted_by(self, attributes: Attributes) -> str:
+        """By what an allowed request is allowed; "" when there is no more to say."""
+        ...
+
+    def rules_of(self, user: User, namespace: str) -> tuple[Sequence[Json], Sequence[str]]:
+        """PolicyRules that `user` holds in `namespace`, and why there may be more."""
         ...
 
 

@@ -1,49 +1,54 @@
-"""Who may do what, until RBAC comes: a few fixed rules, then the node authoriser, then no.
+"""Who may do what: administrators everything, nodes by what runs on them, everybody by roles.
 
-Owns      the order of the rules.
-Leaves    what a node may see (node_authz), what it may change of it (admission.node_restriction),
-          the wording of a refusal (refusals).
+Owns      the order of the authorisers; the first that allows decides.
+Leaves    what a node may see (node_authz), roles (rbac), what a node may change of it
+          (admission.node_restriction), the wording of a refusal (refusals).
 """
 
 from __future__ import annotations
 
-from busk8s.api.request import ANONYMOUS
-from busk8s.master.apiserver.attributes import Attributes
-from busk8s.master.apiserver.authn import AUTHENTICATED, MASTERS
-from busk8s.master.apiserver.node_authz import NodeAuthorizer, node_of
+from collections.abc import Sequence
 
-# Differs from Kubernetes: RBAC is not there yet, so these two may do everything rather than what
-# their ClusterRoles list.
-TRUSTED = frozenset({"system:kube-scheduler", "system:kube-controller-manager"})
-PUBLIC_PATHS = ("/healthz", "/livez", "/readyz", "/version")
-DISCOVERY_PATHS = (*PUBLIC_PATHS, "/api", "/apis", "/openapi", "/.well-known/openid-configuration")
-NO_RULE = ""  # Nobody allowed it: there is no more to say than that it is forbidden.
-# What system:basic-user grants: asking about oneself.
-SELF_REVIEWS = frozenset(
-    {"selfsubjectreviews", "selfsubjectaccessreviews", "selfsubjectrulesreviews"}
-)
+from busk8s.api.object import Json
+from busk8s.api.request import User
+from busk8s.master.apiserver.attributes import Attributes
+from busk8s.master.apiserver.authn import MASTERS
+from busk8s.master.apiserver.node_authz import NodeAuthorizer, node_of
+from busk8s.master.apiserver.rbac.authorizer import RbacAuthorizer
+from busk8s.master.apiserver.rbac.rules import render
 
 
 class ClusterAuthorizer:
     """`authorize` gives None, or why not; the sentence around it is refusals.access_denied's."""
 
-    def __init__(self, nodes: NodeAuthorizer) -> None:
+    def __init__(self, nodes: NodeAuthorizer, rbac: RbacAuthorizer) -> None:
         self._nodes = nodes
+        self._rbac = rbac
 
     def authorize(self, attributes: Attributes) -> str | None:
         user = attributes.user
-        if MASTERS in user.groups or user.name in TRUSTED:
+        if MASTERS in user.groups:
             return None
-        if attributes.resource is None:
-            paths = DISCOVERY_PATHS if AUTHENTICATED in user.groups else PUBLIC_PATHS
-            return None if _under(attributes.path, paths) else NO_RULE
-        node = node_of(user)
-        if node is not None:
-            return self._nodes.authorize(node, attributes)
-        if attributes.verb == "create" and attributes.plural in SELF_REVIEWS:
-            return None if user.name != ANONYMOUS.name else NO_RULE
-        return NO_RULE
+        why_node = ""
+        if attributes.resource is not None and (node := node_of(user)) is not None:
+            found = self._nodes.authorize(node, attributes)
+            if found is None:
+                return None
+            why_node = found
+        why = self._rbac.authorize(attributes)
+        if why is None or not why_node:
+            return why
+        return f"{why_node}\n{why}" if why else why_node
 
+    def granted_by(self, attributes: Attributes) -> str:
+        """What an access review says of a request that is allowed; "" when there is no more."""
+        if MASTERS in attributes.user.groups:
+            return ""
+        return self._rbac.granter(attributes)
 
-def _under(path: str, roots: tuple[str, ...]) -> bool:
-    return any(path == root or path.startswith(root + "/") for root in roots)
+    def rules_of(self, user: User, namespace: str) -> tuple[Sequence[Json], Sequence[str]]:
+        """The rules `user` holds in `namespace`, and why the list may not be all."""
+        held, missing = self._rbac.rules_of(user, namespace)
+        if node_of(user) is not None:
+            missing = ["node authorizer does not support user rule resolution", *missing]
+        return [render(rule) for rule in held], missing

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from busk8s import errors
-from busk8s.master.apiserver.attributes import Attributes
+from busk8s.master.apiserver.attributes import Attributes, target
 
 
 def access_denied(attributes: Attributes, reason: str) -> errors.Error:
@@ -17,11 +17,12 @@ def access_denied(attributes: Attributes, reason: str) -> errors.Error:
     plural = resource.plural
     if attributes.subresource:
         plural = f"{plural}/{attributes.subresource}"
-    scope = f'in the namespace "{attributes.namespace}"'
-    if not attributes.namespace:
+    namespace, name = target(attributes)
+    scope = f'in the namespace "{namespace}"'
+    if not namespace:
         scope = "at the cluster scope"
     why = (
         f'User "{user}" cannot {verb} resource "{plural}" in API group "{resource.group}" '
         f"{scope}{tail}"
     )
-    return errors.forbidden(resource.plural, attributes.name, why, group=resource.group)
+    return errors.forbidden(resource.plural, name, why, group=resource.group)

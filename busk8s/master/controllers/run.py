@@ -28,6 +28,7 @@ from busk8s.master.controllers.node_lifecycle import NodeLifecycleController
 from busk8s.master.controllers.perform import Performer
 from busk8s.master.controllers.pod_gc import PodGarbageCollector
 from busk8s.master.controllers.replicaset import ReplicaSetController
+from busk8s.master.controllers.role_aggregation import RoleAggregationController
 from busk8s.master.controllers.service_accounts import NamespaceContentsController
 from busk8s.master.controllers.taint_eviction import TaintEvictionController
 from busk8s.protocol import LIVENESS
@@ -65,6 +66,7 @@ def controllers(caches: SharedCaches, *, ca_pem: str) -> list[Controller]:
         DisruptionController(caches),
         EndpointSliceController(caches),
         EndpointsController(caches),
+        RoleAggregationController(caches),
     ]
 
 

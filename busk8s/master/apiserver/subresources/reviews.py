@@ -6,7 +6,7 @@ Leaves    the answers: Authorizer and TokenSigner.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from busk8s import errors
 from busk8s.api import scheme
@@ -15,12 +15,10 @@ from busk8s.api.object import Json
 from busk8s.api.request import Response, User
 from busk8s.api.scheme import Resource
 from busk8s.master.apiserver import rest
-from busk8s.master.apiserver.attributes import Attributes
+from busk8s.master.apiserver.attributes import Attributes, Explains
 from busk8s.master.apiserver.parts import Call, Parts
 from busk8s.master.apiserver.read import find
 from busk8s.master.apiserver.write import check_address
-
-MASTERS = "system:masters"
 
 
 def _body(call: Call) -> tuple[Json, list[str]]:
@@ -78,16 +76,27 @@ async def access(parts: Parts, call: Call) -> Response:
                 "spec.resourceAttributes.namespace",
             )
             raise errors.invalid(call.resource.kind, "", [cause], group=call.resource.group)
-    user = User(spec.get("user", ""), tuple(spec.get("groups") or ()), spec.get("uid", ""))
+    user = _subject(spec)
     data["status"] = _decide(parts, user, data)
     return _answer(data, warnings)
 
 
+def _subject(spec: Json) -> User:
+    extra = {key: tuple(values) for key, values in (spec.get("extra") or {}).items()}
+    return User(
+        spec.get("user") or "", tuple(spec.get("groups") or ()), spec.get("uid") or "", extra
+    )
+
+
 def _decide(parts: Parts, user: User, review: Json) -> Json:
-    reason = parts.authorizer.authorize(_attributes(user, review))
-    if reason is None:
-        return {"allowed": True}
-    return {"allowed": False, "reason": reason} if reason else {"allowed": False}
+    attributes = _attributes(user, review)
+    reason = parts.authorizer.authorize(attributes)
+    status: Json = {"allowed": reason is None}
+    if reason is None and isinstance(parts.authorizer, Explains):
+        reason = parts.authorizer.granted_by(attributes)
+    if reason:
+        status["reason"] = reason
+    return status
 
 
 def _attributes(user: User, review: Json) -> Attributes:
@@ -120,25 +129,27 @@ def _resource(group: str, version: str, plural: str) -> Resource:
 
 
 async def self_rules(parts: Parts, call: Call) -> Response:
-    """SelfSubjectRulesReview: complete for administrators, honestly incomplete for others."""
+    """SelfSubjectRulesReview: what the asker may do in a namespace, rule by rule."""
     data, warnings = _body(call)
     namespace = data["spec"].get("namespace")
     if not namespace:
         raise errors.bad_request("no namespace on request")
-    everything = MASTERS in call.attributes.user.groups
-    rules: Mapping[str, object] = {
-        "resourceRules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}],
-        "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}],
-        "incomplete": False,
-    }
-    nothing: Mapping[str, object] = {
-        "resourceRules": [],
-        "nonResourceRules": [],
-        "incomplete": True,
-        "evaluationError": "the authorizer does not support listing rules; ask by access review",
-    }
-    data["status"] = dict(rules if everything else nothing)
+    if isinstance(parts.authorizer, Explains):
+        data["status"] = _listed(*parts.authorizer.rules_of(call.attributes.user, namespace))
+    else:
+        data["status"] = _listed((), ("the authorizer does not support listing rules",))
     return _answer(data, warnings)
+
+
+def _listed(rules: Sequence[Json], missing: Sequence[str]) -> Json:
+    status: Json = {
+        "resourceRules": [rule for rule in rules if "nonResourceURLs" not in rule],
+        "nonResourceRules": [rule for rule in rules if "nonResourceURLs" in rule],
+        "incomplete": bool(missing),
+    }
+    if missing:
+        status["evaluationError"] = ", ".join(missing)
+    return status
 
 
 async def token_review(parts: Parts, call: Call) -> Response:
