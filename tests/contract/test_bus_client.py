@@ -27,6 +27,7 @@ from busk8s.master.apiserver.authz import ClusterAuthorizer
 from busk8s.master.apiserver.bus import BusFace
 from busk8s.master.apiserver.join import PUBLIC_KEY
 from busk8s.master.apiserver.node_authz import NodeAuthorizer
+from busk8s.master.apiserver.rbac.authorizer import RbacAuthorizer
 from busk8s.master.apiserver.server import ApiServer
 from busk8s.master.store.memory import MemoryStore
 from busk8s.master.store.watch import WatchCache
@@ -51,7 +52,7 @@ class Master:
             self.cache,
             clock=clock,
             ids=RandomIds(random.Random()),
-            authorizer=ClusterAuthorizer(NodeAuthorizer(self.cache)),
+            authorizer=ClusterAuthorizer(NodeAuthorizer(self.cache), RbacAuthorizer(self.cache)),
             admission=AdmissionChain(self.cache),
             streams=self.face.streams,
             unstored=self.face.leases,

@@ -28,7 +28,11 @@ def validate_cluster_role(role: Json, causes: list[Cause]) -> None:
     aggregation = role.get("aggregationRule")
     if aggregation is not None and not aggregation.get("clusterRoleSelectors"):
         path = "aggregationRule.clusterRoleSelectors"
-        causes.append(required(path, "at least one clusterRoleSelector required if aggregationRule is non-nil"))  # noqa: E501
+        causes.append(
+            required(
+                path, "at least one clusterRoleSelector required if aggregationRule is non-nil"
+            )
+        )
 
 
 def _validate_rule(rule: Json, path: str, causes: list[Cause], *, namespaced: bool) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_identity import POD, Shelf, obj, resource
+from shelf import Shelf, obj
+from test_identity import POD, resource
 
 from busk8s import errors
 from busk8s.api.object import Json

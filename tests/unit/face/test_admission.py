@@ -7,7 +7,8 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
-from test_identity import NODE, POD, Shelf, obj, resource
+from shelf import Shelf, obj
+from test_identity import NODE, POD, resource
 
 from busk8s import errors
 from busk8s.api.object import Json, Object

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
+from shelf import default_shelf
 
 from busk8s.api.request import ANONYMOUS, Request, Response
 from busk8s.clock import LoopClock
@@ -18,6 +19,7 @@ from busk8s.master.apiserver.front import Front
 from busk8s.master.apiserver.health import Health
 from busk8s.master.apiserver.metrics import Metrics, label
 from busk8s.master.apiserver.node_authz import NodeAuthorizer
+from busk8s.master.apiserver.rbac.authorizer import RbacAuthorizer
 from busk8s.tasks import Nursery
 
 SERVED = frozenset({("", "v1", "pods"), ("", "v1", "namespaces"), ("apps", "v1", "deployments")})
@@ -97,20 +99,11 @@ async def test_metrics_tell_what_was_asked() -> None:
 
 
 async def test_a_stranger_gets_health_but_not_metrics() -> None:
-    class Nothing:
-        def list(self, key: str, namespace: str | None = None) -> list[Any]:
-            return []
-
-        def get(self, key: str, namespace: str, name: str) -> None:
-            return None
-
-        def on_events(self, callback: Any) -> None:
-            return None
-
     async def dispatch(request: Request) -> Response:
         return Response(404)
 
-    authorizer = ClusterAuthorizer(NodeAuthorizer(Nothing()))
+    roles = default_shelf()
+    authorizer = ClusterAuthorizer(NodeAuthorizer(roles), RbacAuthorizer(roles))
     given = Front(dispatch, authorizer, health(), Metrics(SERVED, {}), clock=LoopClock())
     assert (await given(Request("GET", "/livez", ANONYMOUS))).status == 200
     refused = await given(Request("GET", "/metrics", ANONYMOUS))

@@ -2,54 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
-import orjson
 import pytest
+from shelf import Shelf, default_shelf, obj
 
 from busk8s import errors
-from busk8s.api.object import Json, Object
+from busk8s.api.object import Json
 from busk8s.api.request import ANONYMOUS, User
 from busk8s.api.scheme import Resource
 from busk8s.clock import LoopClock, SystemClock
 from busk8s.master.apiserver import tokens
 from busk8s.master.apiserver.attributes import Attributes
-from busk8s.master.apiserver.authn import ADMIN, Authenticator
+from busk8s.master.apiserver.authn import ADMIN, AUTHENTICATED, Authenticator
 from busk8s.master.apiserver.authz import ClusterAuthorizer
 from busk8s.master.apiserver.node_authz import NodeAuthorizer
+from busk8s.master.apiserver.rbac.authorizer import RbacAuthorizer
 from busk8s.master.apiserver.refusals import access_denied
 from busk8s.master.store.watch import Event
 
 ADMIN_TOKEN = "a" * 43
 TOKEN = tokens.Token("abcdef", "0123456789abcdef")
 NOW = 1_800_000_000.0
+RBAC = "rbac.authorization.k8s.io"
 
 
 def resource(plural: str, group: str = "", *, namespaced: bool = True) -> Resource:
     return Resource(group, "v1", plural, plural[:-1].title(), namespaced)
-
-
-class Shelf:
-    """What is read of a watch cache, as a dictionary."""
-
-    def __init__(self, *objects: Object) -> None:
-        self.objects = {(o.resource.key, o.namespace, o.name): o for o in objects}
-        self.callbacks: list[Callable[[Sequence[Any]], None]] = []
-
-    def get(self, key: str, namespace: str, name: str) -> Object | None:
-        return self.objects.get((key, namespace, name))
-
-    def list(self, key: str, namespace: str | None = None) -> list[Object]:
-        return [o for (k, n, _), o in self.objects.items() if k == key and namespace in (None, n)]
-
-    def on_events(self, callback: Callable[[Sequence[Any]], None]) -> None:
-        self.callbacks.append(callback)
-
-
-def obj(of: Resource, name: str, namespace: str = "", **fields: Any) -> Object:
-    data = {"metadata": {"name": name, "namespace": namespace, "uid": f"uid-{name}"}, **fields}
-    return Object(of, namespace, name, revision=1, body=orjson.dumps(data))
 
 
 PODS = resource("pods")
@@ -82,7 +61,8 @@ def asks(
     user: User, verb: str, plural: str, *, group: str = "", sub: str = "", ns: str = "shop",
     name: str = "", selector: str = "",
 ) -> str | None:  # fmt: skip
-    authorizer = ClusterAuthorizer(NodeAuthorizer(Shelf(POD, CLAIM)))
+    shelf = default_shelf(POD, CLAIM)
+    authorizer = ClusterAuthorizer(NodeAuthorizer(shelf), RbacAuthorizer(shelf))
     of = resource(plural, group)
     return authorizer.authorize(
         Attributes(user, verb, of, sub, ns, name, "/x", field_selector=selector)
@@ -90,16 +70,17 @@ def asks(
 
 
 def paths(user: User, path: str) -> str | None:
-    authorizer = ClusterAuthorizer(NodeAuthorizer(Shelf()))
+    shelf = default_shelf()
+    authorizer = ClusterAuthorizer(NodeAuthorizer(shelf), RbacAuthorizer(shelf))
     return authorizer.authorize(Attributes(user, "get", None, path=path))
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/livez/ping", "/readyz", "/version"])
+@pytest.mark.parametrize("path", ["/healthz", "/livez", "/readyz", "/version"])
 def test_anyone_may_ask_for_health_and_version(path: str) -> None:
     assert paths(ANONYMOUS, path) is None
 
 
-@pytest.mark.parametrize("path", ["/metrics", "/api", "/apis/apps/v1", "/healthzz"])
+@pytest.mark.parametrize("path", ["/metrics", "/livez/ping", "/api", "/apis/apps/v1", "/healthzz"])
 def test_nobody_may_ask_for_more(path: str) -> None:
     assert paths(ANONYMOUS, path) is not None
 
@@ -127,13 +108,41 @@ def test_a_refusal_has_upstreams_words() -> None:
     )
 
 
+def test_administrators_may_do_everything() -> None:
+    assert asks(ADMIN, "deletecollection", "secrets") is None
+
+
 @pytest.mark.parametrize(
-    "user",
-    [ADMIN, User("system:kube-scheduler"), User("system:kube-controller-manager")],
-    ids=lambda u: u.name,
+    ("component", "verb", "plural", "more"),
+    [
+        ("kube-scheduler", "create", "pods", {"sub": "binding", "name": "web"}),
+        ("kube-scheduler", "patch", "pods", {"sub": "status", "name": "web"}),
+        ("kube-scheduler", "create", "events", {}),
+        ("kube-controller-manager", "create", "pods", {}),
+        ("kube-controller-manager", "deletecollection", "secrets", {}),
+        ("kube-controller-manager", "create", "replicasets", {"group": "apps"}),
+    ],
 )
-def test_the_master_may_do_everything(user: User) -> None:
-    assert asks(user, "deletecollection", "secrets") is None
+def test_the_control_plane_may(
+    component: str, verb: str, plural: str, more: dict[str, str]
+) -> None:
+    assert asks(User(f"system:{component}", (AUTHENTICATED,)), verb, plural, **more) is None
+
+
+@pytest.mark.parametrize(
+    ("component", "verb", "plural", "more"),
+    [
+        ("kube-scheduler", "get", "secrets", {"name": "vol"}),
+        ("kube-scheduler", "create", "pods", {}),
+        ("kube-controller-manager", "create", "clusterroles", {"group": RBAC, "ns": ""}),
+        ("kube-controller-manager", "bind", "clusterroles", {"group": RBAC, "ns": ""}),
+        ("kube-controller-manager", "impersonate", "users", {"ns": ""}),
+    ],
+)
+def test_the_control_plane_may_not(
+    component: str, verb: str, plural: str, more: dict[str, str]
+) -> None:
+    assert asks(User(f"system:{component}", (AUTHENTICATED,)), verb, plural, **more) is not None
 
 
 @pytest.mark.parametrize(

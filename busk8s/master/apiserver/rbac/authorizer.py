@@ -162,6 +162,4 @@ def _said(binding: Object, role: Json, subject: Json) -> str:
         kind, name = "RoleBinding", f"{name}/{binding.namespace}"
     if subject["kind"] == "ServiceAccount":
         who = f"{who}/{subject.get('namespace') or binding.namespace}"
-    return (
-        f'{kind} "{name}" of {role["kind"]} "{role["name"]}" to {subject["kind"]} "{who}"'
-    )
+    return f'{kind} "{name}" of {role["kind"]} "{role["name"]}" to {subject["kind"]} "{who}"'

@@ -2,7 +2,8 @@
 
 Owns      what administrators, editors, viewers, nodes and the control plane may do from the start.
 Leaves    the controllers' roles (controller_policy), keeping them up (bootstrap).
-Source    Kubernetes reference, "Using RBAC Authorization", default roles; upstream's bootstrap policy.
+Source    Kubernetes reference, "Using RBAC Authorization", default roles; upstream's
+          bootstrap policy.
 """
 
 from __future__ import annotations
@@ -261,7 +262,7 @@ def cluster_bindings() -> Iterator[Json]:
 
 
 def binding(name: str, role: str, *subjects: str) -> Json:
-    made_of = {"roleRef": reference("ClusterRole", role)}
+    made_of: Json = {"roleRef": reference("ClusterRole", role)}
     if subjects:
         made_of["subjects"] = [subject(each) for each in subjects]
     return made("ClusterRoleBinding", name) | made_of
