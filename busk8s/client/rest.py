@@ -1,4 +1,4 @@
-"""The client's verbs as Kubernetes REST requests: what the direct and the HTTP client share.
+"""The client's verbs as Kubernetes REST requests: what all three clients share.
 
 Owns      paths, queries and bodies of the verbs; reading answers, lists and watch streams.
 Leaves    how a Request gets to the server and its Response back (`_send`).
@@ -74,17 +74,17 @@ class RestClient:
             query["fieldSelector"] = [field_selector]
         items: Objects = []
         while True:
-            page = await self._ask("GET", path(resource, namespace), query=query)
-            items += [as_object(resource, item) for item in page.get("items") or ()]
+            answer = await self._ask("GET", path(resource, namespace), query=query)
+            page = orjson.loads(answer.body)
+            items += [from_item(resource, item) for item in page.get("items") or ()]
             metadata = page.get("metadata") or {}
             if not metadata.get("continue"):
                 return ObjectList(tuple(items), int(metadata.get("resourceVersion") or 0))
             query["continue"] = [metadata["continue"]]
 
     async def create(self, resource: Resource, data: Json, *, namespace: str = "") -> Object:
-        return as_object(
-            resource, await self._ask("POST", path(resource, namespace), orjson.dumps(data))
-        )
+        where = path(resource, namespace or data["metadata"].get("namespace", ""))
+        return as_object(resource, await self._ask("POST", where, orjson.dumps(data)))
 
     async def update(self, resource: Resource, data: Json, *, subresource: str = "") -> Object:
         metadata = data["metadata"]
@@ -209,7 +209,7 @@ class RestClient:
             revision = int(data["metadata"]["resourceVersion"])
             if event["type"] == "BOOKMARK":
                 continue
-            obj = as_object(resource, data)
+            obj = from_item(resource, data)
             changes.append(Gone(obj) if event["type"] == "DELETED" else Put(obj))
         return changes, revision
 
@@ -221,30 +221,49 @@ class RestClient:
         *,
         query: Query | None = None,
         content_type: str = "application/json",
-    ) -> Json:
+    ) -> Response:
         query = dict(query or {})
         if method in ("POST", "PUT", "PATCH"):
             query["fieldManager"] = [self._manager]
         response = await self._send(Request(method, where, self._user, query, body, content_type))
-        answer: Json = orjson.loads(response.body or b"{}")
         if response.status >= 400:
-            raise Error.from_status({"code": response.status, **answer})
-        return answer
+            raise _error(response)
+        return response
 
 
-def as_object(resource: Resource, data: Json) -> Object:
-    """What the server answered; items of a list do not say their kind."""
+def as_object(resource: Resource, answer: Response) -> Object:
+    """The one object the server answered, with its bytes as they came."""
+    return _object(resource, orjson.loads(answer.body), answer.body)
+
+
+def from_item(resource: Resource, data: Json) -> Object:
+    """One of many: items of a list need not say their kind."""
     data.setdefault("kind", resource.kind)
     data.setdefault("apiVersion", resource.api_version)
+    return _object(resource, data, orjson.dumps(data))
+
+
+def _object(resource: Resource, data: Json, body: bytes) -> Object:
     metadata = data["metadata"]
     return Object(
         resource,
         metadata.get("namespace", ""),
         metadata["name"],
         revision=int(metadata.get("resourceVersion") or 0),
-        body=orjson.dumps(data),
+        body=body,
         data=data,
     )
+
+
+def _error(answer: Response) -> Error:
+    """The refusal as the server worded it; from something in between it may be any text."""
+    try:
+        status = orjson.loads(answer.body)
+    except orjson.JSONDecodeError:
+        status = None
+    if not isinstance(status, dict):
+        status = {"message": f"the server answered {answer.status}"}
+    return Error.from_status({"code": answer.status, **status})
 
 
 def path(resource: Resource, namespace: str = "", name: str = "", subresource: str = "") -> str:
