@@ -1,0 +1,59 @@
+"""YAML that means harm costs its sender a refusal, and the server next to nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from busk8s.api.yamlbody import NESTING_MAX, YamlError, parse
+
+DEEP = 200_000
+
+
+def bomb(first: str, row: str, rows: int) -> bytes:
+    """Each of `rows` anchors refers nine times to the one before."""
+    lines = [first]
+    lines += [
+        row.format(n=number, nine=", ".join([f"*a{number - 1}"] * 9)) for number in range(1, rows)
+    ]
+    return "\n".join(lines).encode()
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        # These ended the process: libyaml composes by recursion in C.
+        pytest.param(b'{"a":' * DEEP + b"1" + b"}" * DEEP, "too deep", id="deep maps"),
+        pytest.param(b"[" * DEEP, "too deep", id="deep lists that never end"),
+        pytest.param(b"- " * DEEP + b"x", "too deep", id="deep lists on one line"),
+        pytest.param(b"? " * DEEP + b"x", "too deep", id="deep keys"),
+        pytest.param(("[" * DEEP).encode("utf-16"), "too deep", id="deep lists in UTF-16"),
+        pytest.param(
+            b"".join(b" " * n + b"a:\n" for n in range(2 * NESTING_MAX)),
+            "too deep",
+            id="deep blocks",
+        ),
+        # These would have filled the memory.
+        pytest.param(bomb("a0: &a0 [x]", "a{n}: &a{n} [{nine}]", 12), "aliasing", id="aliases"),
+        pytest.param(
+            bomb("a0: &a0 {x: 1, y: 2}", "a{n}: &a{n}\n  <<: [{nine}]", 12), "merging", id="merges"
+        ),
+        pytest.param(b"&a [*a]", "recursion", id="a list of itself"),
+        # These were internal errors.
+        pytest.param(b"a: " + b"9" * 5_000, "digits", id="a number of 5,000 digits"),
+        pytest.param(b'a: !!int ""', "index", id="an integer without digits"),
+        pytest.param(b"a: !!bool maybe", "maybe", id="a truth value that is none"),
+        pytest.param(b"a: !!timestamp never", "NoneType", id="a time that is none"),
+        pytest.param(b"a: .inf", "JSON: inf", id="a number that JSON has not"),
+        pytest.param(b"!!set {a, b}", "JSON: set", id="a set"),
+        pytest.param(b"!!python/object/apply:os.system [x]", "constructor", id="a call"),
+    ],
+)
+def test_hostile_yaml_is_refused(body: bytes, said: str) -> None:
+    with pytest.raises(YamlError, match=said):
+        parse(body, [])
+
+
+def test_many_brackets_that_nest_no_deeper_are_no_offence() -> None:
+    assert parse(b"a: [" + b"[1], " * 5_000 + b"]", []) == {"a": [[1]] * 5_000}
+    assert parse(b'a: "' + b"[" * 5_000 + b'"', []) == {"a": "[" * 5_000}
+    assert parse(b"a: |\n" + b" " * 2_000 + b"x", []) == {"a": "x"}
