@@ -6,6 +6,7 @@ are shared with the machine the tests run on.
 
 from __future__ import annotations
 
+import os
 import subprocess
 from dataclasses import dataclass
 
@@ -28,9 +29,13 @@ class Host:
 
 
 class Lan:
-    """A switch with hosts; `cut` and `mend` pull and plug a host's cable."""
+    """A switch with hosts; `cut` and `mend` pull and plug a host's cable.
 
-    def __init__(self, prefix: str, names: list[str]) -> None:
+    Named by the test's process, so that two test runs on one machine do not meet.
+    """
+
+    def __init__(self, names: list[str]) -> None:
+        prefix = f"e2e-{os.getpid()}"
         self._switch = f"{prefix}-sw"
         self.hosts = {
             name: Host(name, f"{prefix}-{name}", f"10.99.0.{number}")

@@ -27,7 +27,7 @@ MASTER_SETTLES_S = 2.0  # Changes made after the master is back arrive within th
 class Hosts:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.lan = Lan("bke2e", ["m", "w1", "w2"])
+        self.lan = Lan(["m", "w1", "w2"])
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         master = self.lan.hosts["m"]
         self.master = Cluster(directory / "m", directory / "kubeconfig", master.inside)
