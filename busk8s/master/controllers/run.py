@@ -16,6 +16,7 @@ from busk8s.clock import Clock
 from busk8s.errors import Error
 from busk8s.ids import IdSource
 from busk8s.log import Logger
+from busk8s.master.controllers.daemonset import DaemonSetController
 from busk8s.master.controllers.deployment import DeploymentController
 from busk8s.master.controllers.disruption import DisruptionController
 from busk8s.master.controllers.endpoints import EndpointsController
@@ -62,6 +63,7 @@ def controllers(caches: SharedCaches, *, ca_pem: str) -> list[Controller]:
         NamespaceContentsController(caches, ca_pem),
         DeploymentController(caches),
         ReplicaSetController(caches),
+        DaemonSetController(caches),
         JobController(caches),
         DisruptionController(caches),
         EndpointSliceController(caches),

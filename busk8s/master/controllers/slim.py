@@ -32,6 +32,8 @@ def slim_pod(pod: Object) -> Object:
     whole = pod.glance()
     spec, status = whole.get("spec") or {}, whole.get("status") or {}
     kept = {key: spec[key] for key in POD_SPEC if key in spec}
+    if "nodeName" not in kept and (affinity := spec.get("affinity")):
+        kept["affinity"] = _share(affinity)  # The node a daemon's pod is to go to.
     if tolerations := [t for t in spec.get("tolerations") or () if _matters(t)]:
         kept["tolerations"] = _share(tolerations)
     for field in ("containers", "initContainers"):

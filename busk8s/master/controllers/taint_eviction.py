@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from busk8s.api.meta import format_time, parse_time
 from busk8s.api.object import Json, Object
+from busk8s.api.placement import tolerates
 from busk8s.api.scheme import NODES, PODS, Resource
 from busk8s.client.cache import NODE
 from busk8s.client.reflector import SharedCaches
@@ -100,16 +101,6 @@ def leaves_at(tolerations: Sequence[Json], taints: Iterable[Json], now: float) -
             if seconds is not None:
                 moments.append(added + max(0, seconds))
     return min(moments, default=None)
-
-
-def tolerates(toleration: Json, taint: Json) -> bool:
-    if toleration.get("effect") not in (None, "", taint["effect"]):
-        return False
-    if toleration.get("key") not in (None, "", taint["key"]):
-        return False
-    if toleration.get("operator") == "Exists":
-        return True
-    return bool(toleration.get("key")) and toleration.get("value", "") == taint.get("value", "")
 
 
 def _evict(pod: Object, now: float) -> list[Action]:

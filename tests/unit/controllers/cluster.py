@@ -25,6 +25,7 @@ from busk8s.errors import Error
 from busk8s.ids import RandomIds
 from busk8s.master.apiserver.bootstrap import Address, bootstrap
 from busk8s.master.apiserver.server import ApiServer
+from busk8s.master.controllers.daemonset_plan import node_of
 from busk8s.master.controllers.run import run
 from busk8s.master.store.memory import MemoryStore
 from busk8s.master.store.watch import Overflow, WatchCache
@@ -148,7 +149,7 @@ class Cluster:
                 PODS, pod.name, namespace=pod.namespace, uid=pod.uid, grace_period_s=0
             )
         elif not pod.data["spec"].get("nodeName"):
-            await self.client.bind(pod.namespace, pod.name, node)
+            await self.client.bind(pod.namespace, pod.name, node_of(pod) or node)
         elif pod.data["status"].get("phase") == "Pending":
             await self._run(pod, serial)
 

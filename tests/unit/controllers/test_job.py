@@ -255,7 +255,7 @@ def test_no_pod_is_counted_twice_and_never_too_many_run(
 ) -> None:
     """Pods end in any way, plans are cut off half way; in the end the numbers are right."""
     world = Model(NOW)
-    spec = {"completions": completions, "parallelism": parallelism, "backoffLimit": limit}
+    spec: Json = {"completions": completions, "parallelism": parallelism, "backoffLimit": limit}
     world.put(job(**spec, completionMode="Indexed" if indexed else "NonIndexed"))
     ends: dict[str, str] = {}
     for step, number in [*steps, *LAST]:

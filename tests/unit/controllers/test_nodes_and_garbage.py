@@ -8,11 +8,12 @@ import pytest
 
 from busk8s.api.meta import format_time
 from busk8s.api.object import Json, Object
+from busk8s.api.placement import tolerates
 from busk8s.api.scheme import CONFIGMAPS, NODES, REPLICASETS
 from busk8s.master.controllers import garbage, node_lifecycle
 from busk8s.master.controllers.actions import Delete, Patch
 from busk8s.master.controllers.garbage import Owner
-from busk8s.master.controllers.taint_eviction import leaves_at, tolerates
+from busk8s.master.controllers.taint_eviction import leaves_at
 from tests.unit.controllers.build import NOW, pod, thing
 
 

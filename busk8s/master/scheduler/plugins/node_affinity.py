@@ -1,7 +1,6 @@
 """NodeAffinity: nodeSelector and node affinity, required and preferred.
 
-Source  core/v1 NodeSelectorTerm: terms are ORed, the expressions of a term ANDed; a term without
-        expressions matches nothing.
+Leaves  what a term means (api/placement).
 """
 
 from __future__ import annotations
@@ -9,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from busk8s.api.object import Json
+from busk8s.api.placement import term_matches
 from busk8s.master.scheduler.framework import SCORE_MAX, Scores, Verdict
 from busk8s.master.scheduler.pod import PodInfo
 from busk8s.master.scheduler.snapshot import Mask, NodeInfo, Snapshot
@@ -54,34 +54,4 @@ class NodeAffinity:
 
 
 def matches(term: Json, node: NodeInfo) -> bool:
-    expressions = term.get("matchExpressions") or ()
-    fields = term.get("matchFields") or ()
-    if not expressions and not fields:
-        return False
-    return all(_holds(e, node.labels.get(e.get("key", ""))) for e in expressions) and all(
-        f.get("key") == "metadata.name" and _holds(f, node.name) for f in fields
-    )
-
-
-def _holds(requirement: Json, found: str | None) -> bool:
-    values = requirement.get("values") or ()
-    match requirement.get("operator"):
-        case "In":
-            return found in values
-        case "NotIn":
-            return found not in values
-        case "Exists":
-            return found is not None
-        case "DoesNotExist":
-            return found is None
-        case "Gt" | "Lt" as operator:
-            return _compare(operator, found, values[0] if values else "")
-    return False
-
-
-def _compare(operator: str, found: str | None, wanted: str) -> bool:
-    try:
-        left, right = int(found or ""), int(wanted)
-    except ValueError:
-        return False
-    return left > right if operator == "Gt" else left < right
+    return term_matches(term, node.labels, node.name)
