@@ -17,7 +17,7 @@ import orjson
 from busk8s import errors
 from busk8s.api import patch as patches
 from busk8s.api import scheme
-from busk8s.api.decode import Unfit, check, decode, strip_nulls
+from busk8s.api.decode import Unfit, check, check_depth, decode, strip_nulls
 from busk8s.api.defaults import apply_defaults
 from busk8s.api.meta import format_time, generated_name
 from busk8s.api.object import Json, Object
@@ -358,6 +358,7 @@ def patch_function(call: Call, resource: Resource) -> Callable[[Json], Any]:
         document = orjson.loads(call.request.body)
     except orjson.JSONDecodeError as error:
         raise errors.bad_request(f"error decoding patch: {error}") from None
+    check_depth(document)
     if media == JSON_PATCH:
         return lambda data: patches.json_patch(data, document)
     if not isinstance(document, dict):

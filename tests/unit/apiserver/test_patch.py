@@ -176,6 +176,16 @@ async def test_a_patch_to_what_is_no_object_of_the_kind_is_invalid(
     assert said["message"] == f' "" is invalid: patch: {message}'
 
 
+@pytest.mark.parametrize("kind", [STRATEGIC, MERGE, JSON_PATCH])
+async def test_a_patch_nested_too_deep_is_refused(kind: str) -> None:
+    api = await world()
+    await api.must("POST", MAPS, config_map())
+    deep = b'{"a":' * 900 + b"1" + b"}" * 900
+    body = b'[{"op":"add","path":"/data","value":%b}]' % deep if kind == JSON_PATCH else deep
+    status, said = await api.patch(MAPS + "/a", body, kind)
+    assert (status, said["message"]) == (400, "the object is nested deeper than 200 levels")
+
+
 async def test_a_patch_that_does_not_apply_says_why_in_its_message() -> None:
     """Without causes, for kubectl prints those in place of the message."""
     api = await world()
