@@ -28,6 +28,7 @@ from busk8s.master.apiserver.bus import BusFace
 from busk8s.master.apiserver.join import PUBLIC_KEY
 from busk8s.master.apiserver.node_authz import NodeAuthorizer
 from busk8s.master.apiserver.rbac.authorizer import RbacAuthorizer
+from busk8s.master.apiserver.rbac.bootstrap import bootstrap_roles
 from busk8s.master.apiserver.server import ApiServer
 from busk8s.master.store.memory import MemoryStore
 from busk8s.master.store.watch import WatchCache
@@ -44,15 +45,21 @@ class Master:
         clock, self.keys = SystemClock(), new_keys()
         self.store = MemoryStore(clock)
         self.cache = WatchCache(self.store, resource_of, clock)
+        authorizer = ClusterAuthorizer(NodeAuthorizer(self.cache), RbacAuthorizer(self.cache))
         self.face = BusFace(
-            self.cache, lambda r: self.server.dispatch(r), clock=clock, epoch=7, master="m"
+            self.cache,
+            lambda r: self.server.dispatch(r),
+            authorizer=authorizer,
+            clock=clock,
+            epoch=7,
+            master="m",
         )
         self.server = ApiServer(
             self.store,
             self.cache,
             clock=clock,
             ids=RandomIds(random.Random()),
-            authorizer=ClusterAuthorizer(NodeAuthorizer(self.cache), RbacAuthorizer(self.cache)),
+            authorizer=authorizer,
             admission=AdmissionChain(self.cache),
             streams=self.face.streams,
             unstored=self.face.leases,
@@ -100,8 +107,9 @@ async def running(directory: Path) -> AsyncIterator[tuple[Master, BusClient]]:
     try:
         async with asyncio.timeout(20):
             admin = BusClient(master.link(Identity("admin")))
-            for name in ("default", "kube-node-lease"):
+            for name in ("default", "kube-node-lease", "kube-system", "kube-public"):
                 await admin.create(NAMESPACES, {"metadata": {"name": name}})
+            await bootstrap_roles(master.server.dispatch)
             yield master, admin
     finally:
         await master.close()
@@ -156,6 +164,20 @@ async def test_a_watch_tells_what_the_api_server_did(tmp_path: Path) -> None:
         assert isinstance(third, Gone)
         assert third.object.name == "a"
         await changes.aclose()  # type: ignore[attr-defined]  # An async generator underneath.
+
+
+async def test_roles_decide_what_is_heard_and_done_over_the_bus(tmp_path: Path) -> None:
+    async with running(tmp_path) as (master, _):
+        scheduler = BusClient(master.link(Identity("kube-scheduler")))
+        pods = scheduler.watch(PODS)
+        assert isinstance((await anext(pods))[0], Reset)
+        await pods.aclose()  # type: ignore[attr-defined]  # An async generator underneath.
+        with pytest.raises(Error) as caught:
+            await anext(scheduler.watch(RESOURCES["secrets"]))
+        assert caught.value.code == 403
+        with pytest.raises(Error, match='cannot create resource "configmaps"') as caught:
+            await scheduler.create(CONFIGMAPS, config("a"))
+        assert caught.value.code == 403
 
 
 async def test_a_worker_sees_its_pod_with_what_it_needs_and_reports(tmp_path: Path) -> None:

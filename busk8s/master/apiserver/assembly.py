@@ -24,6 +24,7 @@ from busk8s.log import Logger
 from busk8s.master.apiserver import discovery, tokens
 from busk8s.master.apiserver.accounts import AccountTokens
 from busk8s.master.apiserver.admission.chain import AdmissionChain
+from busk8s.master.apiserver.attributes import Authorizer
 from busk8s.master.apiserver.authn import Authenticator
 from busk8s.master.apiserver.authz import ClusterAuthorizer
 from busk8s.master.apiserver.bootstrap import (
@@ -37,6 +38,7 @@ from busk8s.master.apiserver.bus import BusFace
 from busk8s.master.apiserver.front import Front
 from busk8s.master.apiserver.health import Health
 from busk8s.master.apiserver.http import HttpServer
+from busk8s.master.apiserver.impersonation import Impersonator
 from busk8s.master.apiserver.listening import bus_open, server_keys
 from busk8s.master.apiserver.metrics import Metrics
 from busk8s.master.apiserver.node_authz import NodeAuthorizer
@@ -86,7 +88,7 @@ async def running(
         rbac = RbacAuthorizer(cache)
         authorizer = ClusterAuthorizer(NodeAuthorizer(cache), rbac)
         accounts = AccountTokens(pki, cache.get, clock, ids)
-        bus = _bus_face(settings, cache, lambda request: front(request), clock, ids)
+        bus = _bus_face(settings, cache, lambda request: front(request), authorizer, clock, ids)
         server = ApiServer(
             store,
             cache,
@@ -111,16 +113,17 @@ async def running(
         )
         http = HttpServer(
             front,
-            _authenticator(pki, cache, clock, accounts),
+            _authenticator(pki, cache, clock, accounts, authorizer),
             clock=clock,
             audit_prefix=int(ids.uid()[:8], 16),
         )
         await http.open(sockets, pki.server_context())
         stack.push_async_callback(http.close)
-        endpoints = await stack.enter_async_context(bus_open(bus, settings, data))
         address = Address(service_ip, seen_by_pods(settings), port)
         await bootstrap(server.dispatch, address)
         await bootstrap_roles(server.dispatch)
+        # After the roles: who hears over the bus that it may not follow something asks no more.
+        endpoints = await stack.enter_async_context(bus_open(bus, settings, data))
         settled.append(True)
         nursery = await stack.enter_async_context(Nursery(_keeper_failed))
         nursery.spawn(keep(server.dispatch, address, clock), name="default objects")
@@ -135,11 +138,17 @@ def _keeper_failed(name: str, error: BaseException) -> None:
 
 
 def _bus_face(
-    settings: MasterSettings, cache: WatchCache, dispatch: Dispatch, clock: Clock, ids: IdSource
+    settings: MasterSettings,
+    cache: WatchCache,
+    dispatch: Dispatch,
+    authorizer: Authorizer,
+    clock: Clock,
+    ids: IdSource,
 ) -> BusFace:
     return BusFace(
         cache,
         dispatch,
+        authorizer=authorizer,
         clock=clock,
         epoch=int(clock.now() * 1_000_000),  # above all that an earlier life can have used
         master=ids.suffix(10),
@@ -197,13 +206,19 @@ def _certified(settings: MasterSettings, data: DataDir, service_ip: str, now: fl
 
 
 def _authenticator(
-    pki: Pki, cache: WatchCache, clock: Clock, accounts: AccountTokens
+    pki: Pki, cache: WatchCache, clock: Clock, accounts: AccountTokens, authorizer: Authorizer
 ) -> Authenticator:
     def find_secret(name: str) -> Json | None:
         found = cache.get("secrets", tokens.NAMESPACE, name)
         return found.data if found else None
 
-    return Authenticator(pki.admin_token(), find_secret, clock, verify_account=accounts.verify)
+    return Authenticator(
+        pki.admin_token(),
+        find_secret,
+        clock,
+        impersonate=Impersonator(authorizer),
+        verify_account=accounts.verify,
+    )
 
 
 def _metrics(cache: WatchCache) -> Metrics:

@@ -1,7 +1,8 @@
-"""Who asks: client certificate, bearer token, impersonation, or nobody.
+"""Who asks: client certificate, bearer token, or nobody.
 
 Owns      turning credentials into a User; 401 for credentials that are wrong.
-Leaves    what the User may do (authz); bus peers, which CURVE identifies (bus).
+Leaves    what the User may do (authz), and whom they may act as (impersonation); bus peers, which
+          CURVE identifies (bus).
 Invariant secrets are compared in constant time; a wrong token is never taken for no token.
 """
 
@@ -28,10 +29,15 @@ LOOPBACK = User("system:apiserver", (MASTERS, AUTHENTICATED))
 
 FindSecret = Callable[[str], Json | None]  # by name, in kube-system
 VerifyAccount = Callable[[str], User | None]  # a ServiceAccount's JWT
+Impersonate = Callable[[User, Mapping[str, str]], User]  # whom the headers ask to be; raises 403
 
 
 def _no_account(token: str) -> User | None:
     return None
+
+
+def _never(who: User, headers: Mapping[str, str]) -> User:
+    return who
 
 
 class Authenticator:
@@ -43,11 +49,13 @@ class Authenticator:
         find_secret: FindSecret,
         clock: Clock,
         *,
+        impersonate: Impersonate = _never,
         verify_account: VerifyAccount = _no_account,
     ) -> None:
         self._admin_token = admin_token.encode()
         self._find_secret = find_secret
         self._clock = clock
+        self._impersonate = impersonate
         self._verify_account = verify_account
 
     def peer(self, tls: ssl.SSLObject | None) -> User | None:
@@ -70,9 +78,7 @@ class Authenticator:
             who = ANONYMOUS
         else:
             who = self._bearer(authorization)
-        if "impersonate-user" in headers or "impersonate-group" in headers:
-            return _impersonated(who, headers)
-        return who
+        return self._impersonate(who, headers)
 
     def _bearer(self, authorization: str) -> User:
         scheme, _, token = authorization.partition(" ")
@@ -95,24 +101,3 @@ class Authenticator:
         if secret is None or tokens.why_not(token, secret, self._clock.now()) is not None:
             return None
         return User(f"system:bootstrap:{token.id}", (*tokens.groups(secret), AUTHENTICATED))
-
-
-def _impersonated(who: User, headers: Mapping[str, str]) -> User:
-    """`kubectl --as`. Until RBAC grants the verb to others, system:masters only."""
-    name = headers.get("impersonate-user", "")
-    if MASTERS not in who.groups:
-        why = (
-            f'User "{who.name}" cannot impersonate resource "users" in API group "" '
-            "at the cluster scope"
-        )
-        raise errors.forbidden("users", name, why)
-    if not name:
-        raise errors.bad_request("Impersonate-Group needs Impersonate-User")
-    asked = headers.get("impersonate-group", "")
-    groups = tuple(asked.split("\n")) if asked else ()
-    if name == ANONYMOUS.name:
-        return User(name, (*groups, *ANONYMOUS.groups))
-    if name.startswith("system:serviceaccount:") and not groups and name.count(":") == 3:
-        namespace = name.split(":")[2]
-        groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}")
-    return User(name, (*groups, AUTHENTICATED), headers.get("impersonate-uid", ""))

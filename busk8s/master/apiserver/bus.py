@@ -12,12 +12,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 
 import orjson
 
+from busk8s.api import scheme
 from busk8s.api.object import Json, Object
 from busk8s.api.request import Request, Response, User
 from busk8s.bus.hub import Hub
 from busk8s.bus.wire import Server
 from busk8s.clock import Clock
 from busk8s.log import Logger
+from busk8s.master.apiserver.attributes import Attributes, Authorizer
 from busk8s.master.apiserver.join import POD_NETWORK, Joiner, public_key
 from busk8s.master.apiserver.leases import NodeLeases
 from busk8s.master.apiserver.liveness import Liveness
@@ -56,12 +58,19 @@ TRUSTED: Mapping[str, User] = {
 COMPONENTS = frozenset(("system:kube-scheduler", "system:kube-controller-manager"))
 
 
-def may_hear(user: User, topic: str) -> bool:
-    """Nodes hear their view and `net`, the master's components what they work on, admins all."""
+def may_hear(user: User, topic: str, authorizer: Authorizer) -> bool:
+    """A kind is for whom may list and watch it, by the same rules as over HTTPS; the views made
+    for nodes and for the master's components are for these; admins hear all."""
     if MASTERS in user.groups:
         return True
+    if topic.startswith("kind/"):
+        resource = scheme.RESOURCES.get(topic.removeprefix("kind/"))
+        return resource is not None and all(
+            authorizer.authorize(Attributes(user, verb, resource, path=topic)) is None
+            for verb in ("list", "watch")
+        )
     if user.name in COMPONENTS:
-        return topic.startswith("kind/") or topic in (LIVENESS, NET)
+        return topic in (LIVENESS, NET)
     if user.name.startswith(NODE_USER):
         return topic in (NET, node_topic(user.name.removeprefix(NODE_USER)))
     return False
@@ -75,6 +84,7 @@ class BusFace:
         cache: WatchCache,
         dispatch: Dispatch,
         *,
+        authorizer: Authorizer,
         clock: Clock,
         epoch: int,
         master: str,
@@ -88,6 +98,7 @@ class BusFace:
         self.liveness = Liveness(self._flipped, clock=clock, grace_s=silent_after_s)
         self.leases = NodeLeases(self.liveness, cache)
         self._cache, self._dispatch, self._clock = cache, dispatch, clock
+        self._authorizer = authorizer
         self._views = Views()
         self._keys: dict[str, User] = dict(admins or {})
         self._key_of: dict[str, str] = {}
@@ -141,7 +152,7 @@ class BusFace:
         return TRUSTED.get(component)
 
     def may_hear(self, user: User, topic: str) -> bool:
-        return may_hear(user, topic)
+        return may_hear(user, topic, self._authorizer)
 
     def snapshot(self, topic: str) -> tuple[Iterable[Entry], int]:
         revision = self._cache.revision

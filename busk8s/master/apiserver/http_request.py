@@ -40,7 +40,9 @@ KEPT_HEADERS = frozenset(
         "x-stream-protocol-version",
     }
 )
-# Members of these are separate values; a plain join would change what they say.
+KEPT_PREFIX = "impersonate-extra-"
+# Members of these, and of those with the prefix, are separate values; a plain join would change
+# what they say.
 LINE_SEPARATED = frozenset({"impersonate-group"})
 
 
@@ -151,11 +153,11 @@ class RequestReader:
         assert self._current is not None
         self._count_head(len(name) + len(value) + 4)
         key = name.decode("latin-1").lower()
-        if key not in KEPT_HEADERS:
+        if key not in KEPT_HEADERS and not key.startswith(KEPT_PREFIX):
             return
         headers, text = self._current.headers, value.decode("latin-1")
         if key in headers:
-            glue = "\n" if key in LINE_SEPARATED else ","
+            glue = "\n" if key in LINE_SEPARATED or key.startswith(KEPT_PREFIX) else ","
             text = headers[key] + glue + text
         headers[key] = text
 

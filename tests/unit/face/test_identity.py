@@ -264,11 +264,3 @@ def test_generated_tokens_have_their_form_and_differ() -> None:
     first, second = tokens.generate(), tokens.generate()
     assert tokens.parse(str(first)) == first != second
     assert SystemClock().now() > 0
-
-
-async def test_only_masters_may_act_as_others() -> None:
-    headers = {"impersonate-user": "jo", "impersonate-group": "dev\nops"}
-    admin = {"authorization": f"Bearer {ADMIN_TOKEN}", **headers}
-    assert authenticator().user(None, admin).groups == ("dev", "ops", "system:authenticated")
-    with pytest.raises(errors.Error, match='cannot impersonate resource "users"'):
-        authenticator().user(STRANGER, headers)
