@@ -118,7 +118,6 @@ class WorkerSettings:
     labels: tuple[str, ...] = ()  # key=value
     proxy: str = "auto"  # auto, nftables, userspace, none
     service_cidr: str = ""  # "" = learnt from the services there are
-    cluster_domain: str = "cluster.local"
 
     def check(self) -> WorkerSettings:
         name = self.node_name

@@ -8,24 +8,22 @@ Invariant an Object never changes; whoever wants another version makes another O
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import Any, TypeVar
+from typing import Any
 
 import orjson
-from pydantic import BaseModel
 
 from busk8s.api.scheme import Resource
 
 Json = dict[str, Any]
-Model = TypeVar("Model", bound=BaseModel)
 
 
 class Object:
     """Immutable. `body` is the whole JSON with `metadata.resourceVersion`.
 
-    `data` and `model()` parse lazily, once, and are shared by all readers: never change them.
+    `data` is parsed lazily, once, and is shared by all readers: never change it.
     """
 
-    __slots__ = ("_data", "_labels", "_model", "body", "name", "namespace", "resource", "revision")
+    __slots__ = ("_data", "_labels", "body", "name", "namespace", "resource", "revision")
 
     def __init__(
         self,
@@ -44,7 +42,6 @@ class Object:
         self.body = body
         self._data = data
         self._labels: dict[str, str] | None = None
-        self._model: BaseModel | None = None
 
     @property
     def key(self) -> str:
@@ -82,18 +79,11 @@ class Object:
     def deleting(self) -> bool:
         return "deletionTimestamp" in self.metadata
 
-    def model(self, kind: type[Model]) -> Model:
-        """The typed form, parsed once. `kind` must be this resource's model. Read-only."""
-        if type(self._model) is not kind:
-            self._model = kind.model_validate(self.data)
-        assert isinstance(self._model, kind)
-        return self._model
-
     def forget(self) -> None:
         """Let go of the parsed forms to save memory; labels stay, the rest parses again."""
         if self._data is not None and self._labels is None:
             self._labels = self._data["metadata"].get("labels") or {}
-        self._data = self._model = None
+        self._data = None
 
     def copy(self) -> Json:
         """A deep copy of `data` that the caller may change."""

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,12 +31,6 @@ class Connection:
     namespace: str = "default"
     insecure: bool = False
     server_name: str = ""
-
-
-def default_path(environment: Mapping[str, str] = os.environ) -> Path:
-    """`$KUBECONFIG` (its first file), or `~/.kube/config`."""
-    listed = [part for part in environment.get("KUBECONFIG", "").split(os.pathsep) if part]
-    return Path(listed[0]) if listed else Path.home() / ".kube" / "config"
 
 
 def load(path: Path, context: str = "") -> Connection:

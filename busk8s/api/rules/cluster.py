@@ -93,10 +93,6 @@ def validate_namespace(namespace: Json, causes: list[Cause]) -> None:
             causes.append(invalid("spec.finalizers", finalizer, detail))
 
 
-def validate_namespace_update(new: Json, old: Json, causes: list[Cause]) -> None:
-    validate_namespace(new, causes)
-
-
 def validate_namespace_status(new: Json, old: Json, causes: list[Cause]) -> None:
     """A namespace is Terminating exactly while it is being deleted."""
     phase = (new.get("status") or {}).get("phase") or ""

@@ -13,7 +13,6 @@ from busk8s.api.request import Request, Response
 # None: well. Else why not, for the log; answers say `reason withheld`, as upstream, since
 # anyone may ask.
 Check = Callable[[], str | None]
-ROOTS = ("healthz", "livez", "readyz")
 TEXT = "text/plain; charset=utf-8"
 
 

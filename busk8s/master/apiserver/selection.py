@@ -17,7 +17,6 @@ from busk8s.api.scheme import Resource
 from busk8s.api.selectors import LabelSelector, parse_labels
 
 SELECTORS_CACHED_MAX = 512  # Parsed label selectors remembered; clients repeat a few.
-SELECTOR_BYTES_MAX = 16_384  # Longer selectors are refused by their parsers' cost, not ours.
 
 _parse_labels = lru_cache(maxsize=SELECTORS_CACHED_MAX)(parse_labels)
 

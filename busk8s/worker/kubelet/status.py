@@ -19,8 +19,6 @@ from busk8s.worker.kubelet.resources import qos_class
 from busk8s.worker.kubelet.runs import LOST_EXIT_CODE, LOST_MESSAGE, LOST_REASON
 from busk8s.worker.runtime.base import Container
 
-FINAL = ("Succeeded", "Failed")
-
 
 @dataclass(frozen=True, slots=True)
 class Host:

@@ -28,17 +28,6 @@ from busk8s.worker.kubelet.pods import ContainerSpec, Pod
 from busk8s.worker.runtime.base import Mount
 
 MNT_DETACH = 2
-SUPPORTED = ("emptyDir", "configMap", "secret", "downwardAPI", "projected", "hostPath")
-
-
-def unsupported_volumes(pod: Pod) -> list[str]:
-    """`name (kind)` of each volume of a kind that this node cannot provide."""
-    found = []
-    for volume in pod.spec.get("volumes") or ():
-        kinds = [key for key in volume if key != "name"]
-        if kinds and kinds[0] not in SUPPORTED:
-            found.append(f"{volume['name']} ({kinds[0]})")
-    return found
 
 
 class Volumes:

@@ -20,7 +20,7 @@ from busk8s.worker.kubelet.atomic_files import write_files
 from busk8s.worker.kubelet.downward import Facts
 from busk8s.worker.kubelet.payload import File, VolumeError
 from busk8s.worker.kubelet.pods import Pod
-from busk8s.worker.kubelet.volumes import Volumes, unsupported_volumes
+from busk8s.worker.kubelet.volumes import Volumes
 
 
 class Shelf:
@@ -188,11 +188,6 @@ def test_leftover_directories_of_other_pods_are_removed(tmp_path: Path) -> None:
     assert path.exists()
     volumes.remove_orphans({})
     assert not path.exists()
-
-
-def test_unsupported_kinds_are_listed() -> None:
-    pod = pod_with({"csi": {"driver": "x"}})
-    assert unsupported_volumes(pod) == ["v (csi)"]
 
 
 names = st.sampled_from(["a", "b", "c/d", "c/e"])
