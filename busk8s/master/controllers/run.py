@@ -31,6 +31,7 @@ from busk8s.master.controllers.pod_gc import PodGarbageCollector
 from busk8s.master.controllers.replicaset import ReplicaSetController
 from busk8s.master.controllers.role_aggregation import RoleAggregationController
 from busk8s.master.controllers.service_accounts import NamespaceContentsController
+from busk8s.master.controllers.statefulset import StatefulSetController
 from busk8s.master.controllers.taint_eviction import TaintEvictionController
 from busk8s.protocol import LIVENESS
 from busk8s.tasks import supervise
@@ -63,6 +64,7 @@ def controllers(caches: SharedCaches, *, ca_pem: str) -> list[Controller]:
         NamespaceContentsController(caches, ca_pem),
         DeploymentController(caches),
         ReplicaSetController(caches),
+        StatefulSetController(caches),
         DaemonSetController(caches),
         JobController(caches),
         DisruptionController(caches),
