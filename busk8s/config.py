@@ -117,6 +117,7 @@ class WorkerSettings:
     node_ip: str = ""  # "" = the address this host reaches the master from
     labels: tuple[str, ...] = ()  # key=value
     proxy: str = "auto"  # auto, nftables, userspace, none
+    runtime: str = "process"  # process, hollow
     service_cidr: str = ""  # "" = learnt from the services there are
 
     def check(self) -> WorkerSettings:
@@ -134,6 +135,8 @@ class WorkerSettings:
             _check_address("--node-ip", self.node_ip)
         if self.proxy not in ("auto", "nftables", "userspace", "none"):
             raise ConfigError(f"--proxy: {self.proxy!r} is not auto, nftables, userspace or none")
+        if self.runtime not in ("process", "hollow"):
+            raise ConfigError(f"--runtime: {self.runtime!r} is not process or hollow")
         for label in self.labels:
             if "=" not in label:
                 raise ConfigError(f"--label: {label!r} is not key=value")

@@ -75,6 +75,9 @@ NameOption = Annotated[str, typer.Option("--name", help="The node's name; defaul
 NodeIpOption = Annotated[str, typer.Option("--node-ip", help="Address others reach the node by.")]
 LabelOption = Annotated[list[str] | None, typer.Option("--label", help="key=value for the Node.")]
 ProxyOption = Annotated[str, typer.Option("--proxy", help="auto, nftables, userspace or none.")]
+RuntimeOption = Annotated[
+    str, typer.Option("--runtime", help="process; or hollow: pods are only pretended.")
+]
 DetachOption = Annotated[bool, typer.Option("--detach", "-d", help="Return once it is ready.")]
 
 
@@ -140,6 +143,7 @@ def up(
     bus_port: BusOption = None,
     grace: GraceOption = 5.0,
     tls_name: NamesOption = None,
+    runtime: RuntimeOption = "process",
     detach: DetachOption = False,
 ) -> None:
     """A whole cluster on this machine, in one process. Ctrl-C (or `busk8s down`) ends it.
@@ -156,7 +160,9 @@ def up(
     data.not_in_use()
     ports_free(settings)
     path = (kubeconfig or data.kubeconfig).absolute()
-    flags = [f"--workers={workers}", f"--kubeconfig={path}", *to_flags(settings)]
+    WorkerSettings(data.path, runtime=runtime).check()
+    own = [f"--workers={workers}", f"--runtime={runtime}", f"--kubeconfig={path}"]
+    flags = [*own, *to_flags(settings)]
     if not detach:
         output.say(f"export KUBECONFIG={path}    # then kubectl as ever; Ctrl-C ends the cluster")
         launch.become("busk8s.cli.up", flags)
@@ -233,6 +239,7 @@ def worker(
     node_ip: NodeIpOption = "",
     label: LabelOption = None,
     proxy: ProxyOption = "auto",
+    runtime: RuntimeOption = "process",
     detach: DetachOption = False,
 ) -> None:
     """Kubelet and proxy, a process each. The URL is needed the first time only.
@@ -242,13 +249,19 @@ def worker(
     busk8s worker                               again, after a reboot
     """
     data = _data(data_dir, worker=True)
-    settings = _worker(data, join, name, node_ip, label, proxy)
+    settings = _worker(data, join, name, node_ip, label, proxy, runtime)
     data.not_in_use()
     _supervise("worker", data, to_flags(settings), detach)
 
 
 def _worker(
-    data: DataDir, join: str, name: str, node_ip: str, label: list[str] | None, proxy: str
+    data: DataDir,
+    join: str,
+    name: str,
+    node_ip: str,
+    label: list[str] | None,
+    proxy: str,
+    runtime: str,
 ) -> WorkerSettings:
     return WorkerSettings(
         data.path,
@@ -257,6 +270,7 @@ def _worker(
         node_ip=node_ip,
         labels=tuple(label or ()),
         proxy=proxy,
+        runtime=runtime,
     ).check()
 
 
@@ -306,11 +320,12 @@ def _worker_component(name: str, text: str) -> None:
         node_ip: NodeIpOption = "",
         label: LabelOption = None,
         proxy: ProxyOption = "auto",
+        runtime: RuntimeOption = "process",
     ) -> None:
         from busk8s.cli import launch
 
         data = _data(data_dir, worker=True)
-        settings = _worker(data, join, node_name, node_ip, label, proxy)
+        settings = _worker(data, join, node_name, node_ip, label, proxy, runtime)
         launch.become("busk8s.worker.app", [name, *to_flags(settings)])
 
     app.command(name, help=text)(command)

@@ -52,7 +52,13 @@ JOIN_TTL_S = 600.0
 
 
 async def run(
-    settings: MasterSettings, data: DataDir, *, workers: int, config: Path | None, ready: Ready
+    settings: MasterSettings,
+    data: DataDir,
+    *,
+    workers: int,
+    runtime: str,
+    config: Path | None,
+    ready: Ready,
 ) -> None:
     """Until cancelled; then every pod is stopped and nothing of it stays on the host."""
     async with running(settings, data, clock=SystemClock(), ids=master.system_ids()) as api:
@@ -62,7 +68,7 @@ async def run(
         except OSError as error:
             raise ConfigError(f"--kubeconfig: {path}: {error.strerror}") from None
         names = await node_names(api, data, workers)
-        plans = [await worker_settings(api, data, name) for name in names]
+        plans = [await worker_settings(api, data, name, runtime) for name in names]
         begun = {name: asyncio.Event() for name in names}
         jobs = [
             keep(f"worker {p.name}", partial(worker.run_worker, p, begun[p.name].set))
@@ -76,7 +82,7 @@ async def run(
                 announce(api, begun, path, ready),
             )
         finally:
-            await asyncio.shield(_tear_down([plan.data_dir for plan in plans]))
+            await asyncio.shield(_tear_down([p.data_dir for p in plans if p.runtime == "process"]))
 
 
 async def controllers(api: Api) -> None:
@@ -120,12 +126,13 @@ async def node_names(api: Api, data: DataDir, workers: int) -> list[str]:
     return [f"node-{number}" for number in range(1, workers + 1)]
 
 
-async def worker_settings(api: Api, data: DataDir, name: str) -> WorkerSettings:
+async def worker_settings(api: Api, data: DataDir, name: str, runtime: str) -> WorkerSettings:
     """How one worker of ours starts: with a join URL the first time."""
     root = data.node(name)
     settings = WorkerSettings(
         root,
         node_name=name,
+        runtime=runtime,
         service_cidr=api.settings.service_cidr,
         node_ip=seen_by_pods(api.settings),
     )
@@ -205,6 +212,7 @@ def main(arguments: Sequence[str]) -> int:
     inherited, flags = take_inherited(arguments)
     workers = _take(flags, "--workers", "1")
     config = _take(flags, "--kubeconfig", "")
+    runtime = _take(flags, "--runtime", "process")
     settings = from_flags(MasterSettings, flags)
 
     async def job(ready: Ready) -> None:
@@ -215,6 +223,7 @@ def main(arguments: Sequence[str]) -> int:
                 settings,
                 data,
                 workers=int(workers),
+                runtime=runtime,
                 config=Path(config) if config else None,
                 ready=ready,
             )

@@ -26,6 +26,7 @@ from busk8s.worker.joining import Membership, keys_of, member, remembered
 
 if TYPE_CHECKING:
     from busk8s.bus.link import Link
+    from busk8s.worker.runtime.base import Runtime
     from busk8s.worker.runtime.process import ProcessRuntime
 
 WAIT_JOIN_S = 0.5
@@ -66,7 +67,15 @@ def _boot_id() -> str:
         return ""
 
 
-def runtime_of(root: Path) -> ProcessRuntime:
+def runtime_of(root: Path, kind: str = "process") -> Runtime:
+    if kind == "hollow":
+        from busk8s.worker.runtime.hollow import HollowRuntime
+
+        return HollowRuntime(SystemClock())
+    return process_runtime(root)
+
+
+def process_runtime(root: Path) -> ProcessRuntime:
     from busk8s.worker.runtime.process import ProcessRuntime
 
     return ProcessRuntime(root / "runtime")
@@ -90,7 +99,7 @@ async def run_kubelet(settings: WorkerSettings, ready: Ready) -> None:
             of.node,
             BusClient(link, field_manager="kubelet"),
             link,
-            runtime_of(root),
+            runtime_of(root, settings.runtime),
             SystemClock(),
             str(root / "kubelet"),
             system_ids(),
@@ -107,7 +116,8 @@ async def run_proxy(settings: WorkerSettings, ready: Ready) -> None:
 
     root = settings.data_dir
     of = await _joined(root)
-    if settings.proxy == "none":
+    # Nothing answers at the addresses of hollow pods: rules for them are made only if asked for.
+    if settings.proxy == "none" or (settings.runtime, settings.proxy) == ("hollow", "auto"):
         ready()
         await asyncio.Event().wait()
     backend = await run.choose_backend(
@@ -137,7 +147,7 @@ async def tear_down(root: Path) -> None:
     """Stop every pod of this worker and take away what it made on the host."""
     from busk8s.worker.proxy.run import remove_leftovers
 
-    runtime = runtime_of(root)
+    runtime = process_runtime(root)
     await runtime.open()
     await runtime.shutdown()
     await runtime.close()

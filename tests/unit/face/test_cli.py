@@ -41,6 +41,8 @@ from busk8s.ids import RandomIds
         ("worker --join http://x --data-dir {dir}/d", 2, "is not a join URL"),
         ("worker --name UPPER --data-dir {dir}/d", 2, "is not a node name"),
         ("worker --proxy magic --data-dir {dir}/d", 2, "--proxy"),
+        ("worker --runtime docker --data-dir {dir}/d", 2, "'docker' is not process or hollow"),
+        ("up --runtime docker --data-dir {dir}/d", 2, "'docker' is not process or hollow"),
         ("worker --node-ip 999 --data-dir {dir}/d", 2, "'999' is not an IP address"),
         ("master --tls-name no!name --data-dir {dir}/d", 2, "neither a DNS name nor an IP"),
         ("master -d --https-port 0 --data-dir /dev/null/d", 2, "/dev/null/d: Not a directory"),
