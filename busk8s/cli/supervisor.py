@@ -212,8 +212,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         return Supervisor(commands(kind, rest), inherited.ready, data.lock_fd).run()
     finally:
-        data.state.unlink(missing_ok=True)
-        data.unlock()
+        data.state.unlink(missing_ok=True)  # The lock goes with the process: `down` waits so.
 
 
 if __name__ == "__main__":

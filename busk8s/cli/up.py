@@ -228,8 +228,7 @@ def main(arguments: Sequence[str]) -> int:
                 ready=ready,
             )
         finally:
-            data.state.unlink(missing_ok=True)
-            data.unlock()
+            data.state.unlink(missing_ok=True)  # The lock goes with the process: `down` waits so.
 
     return run_process(job, inherited)
 

@@ -44,8 +44,10 @@ from busk8s.master.apiserver.strategies.table import strategy_of
 from busk8s.master.apiserver.tracking import keep_times, track
 from busk8s.master.apiserver.versions import served_data, to_served, to_stored
 
-PATCH_ATTEMPTS_MAX = 5  # Lost races after which a patch is told 409; upstream's number.
-UPDATE_ATTEMPTS_MAX = 5  # The same for updates that name no version.
+# Lost races after which a patch is told 409. Upstream goes on for ever (each lost race is somebody
+# else's success); with group commit a hundred writers of one object need a hundred rounds.
+PATCH_ATTEMPTS_MAX = 200
+UPDATE_ATTEMPTS_MAX = 200  # The same for updates that name no version.
 NAME_ATTEMPTS_MAX = 8  # Generated names tried before AlreadyExists; upstream's number.
 
 Prepare = Callable[[Strategy, Json, Json], None]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from api_world import MERGE, PODS, Api, config_map, deployment, pod, world
+
+from busk8s.master.store.base import Lost, Write
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 JSON_PATCH = "application/json-patch+json"
@@ -216,3 +219,24 @@ async def test_a_dry_run_of_another_word_is_refused_as_the_verbs_option(
     body = {} if method == "DELETE" else config_map()
     status, said = await api.do(method, f"{url}?dryRun=Some", body, content_type=kind)
     assert (status, said["details"]["kind"]) == (422, options)
+
+
+async def test_fifty_patches_of_one_object_at_once_all_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each names no version, so none may be told of a conflict, however often it loses the race."""
+    api = await world()
+    await api.must("POST", MAPS, config_map())
+    commit = api.store.commit
+
+    async def grouped(batch: Sequence[Write]) -> int | Lost:
+        await asyncio.sleep(0.001)  # all that wait go in one group: one of them wins
+        return await commit(batch)
+
+    monkeypatch.setattr(api.store, "commit", grouped)
+    patches = [{"data": {f"k{number}": "v"}} for number in range(50)]
+    async with asyncio.TaskGroup() as group:
+        for patch in patches:
+            group.create_task(api.patch(MAPS + "/a", patch))
+    found = await api.must("GET", MAPS + "/a")
+    assert {f"k{number}" for number in range(50)} <= found["data"].keys()
