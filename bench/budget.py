@@ -187,6 +187,10 @@ def cluster(*command: str) -> Iterator[Cluster]:
     try:
         while not (root / "pki" / "admin.token").exists() and process.poll() is None:
             time.sleep(0.005)
+        if process.poll() is not None:
+            raise SystemExit(
+                f"busk8s {' '.join(command)} ended:\n{(directory / 'log').read_text()}"
+            )
         yield _since_start(Cluster(root, process, port))
     finally:
         process.terminate()
@@ -218,9 +222,12 @@ def _family(pid: int) -> list[int]:
     return [pid, *(one for child in children for one in _family(int(child)))]
 
 
+_bases = iter(range(21_000, 29_000, 16))  # Never the same twice: who has one may not listen yet.
+
+
 def _free_ports() -> int:
     """The first of four free ports in a row."""
-    for base in range(21_000, 29_000, 16):
+    for base in _bases:
         with contextlib.ExitStack() as held:
             try:
                 for port in range(base, base + 4):
