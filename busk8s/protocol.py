@@ -18,7 +18,7 @@ VERSION = 1
 
 # --- limits: name, value, and the one thing that happens when it is reached -----------------------
 
-# A message above it is refused with 413 and not decoded. Objects are at most 3 MiB (API server).
+# A message above it is refused with 413 and not decoded. A body is at most 3 MiB (API server).
 MESSAGE_BYTES_MAX = 4 * 1024 * 1024
 # libzmq closes the connection of a peer that announces a bigger frame: it is not even read.
 FRAME_BYTES_MAX = 4 * MESSAGE_BYTES_MAX

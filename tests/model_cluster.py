@@ -120,7 +120,7 @@ class ModelCluster:
             due, change = await queue.get()
             await asyncio.sleep(max(0.0, due - loop.time()))
             batch = [change]
-            while not queue.empty() and queue._queue[0][0] <= loop.time():  # type: ignore[attr-defined]
+            while not queue.empty() and queue._queue[0][0] <= loop.time():  # type: ignore[attr-defined]  # a look at what is due
                 batch.append(queue.get_nowait()[1])
             yield batch
 

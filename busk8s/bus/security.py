@@ -27,7 +27,7 @@ def load_keys(path: Path) -> Keys:
     try:
         secret = content.decode("ascii").strip()
         return Keys(public_of(secret), secret)
-    except Exception as error:
+    except Exception as error:  # libzmq's refusals are of several kinds; all mean the same here
         raise KeyFileDamaged(
             f"{path} holds no CURVE secret key: restore it, or remove it and join again"
         ) from error

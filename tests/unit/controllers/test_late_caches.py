@@ -84,7 +84,7 @@ def simulate(story: Story) -> None:
         story.most = max(story.most, story.active())
         return made
 
-    story.cluster.put = counted  # type: ignore[method-assign]
+    story.cluster.put = counted  # type: ignore[method-assign]  # a stand-in
     with asyncio.Runner(loop_factory=SimLoop) as runner:
         runner.run(asyncio.wait_for(story.tell(), 100_000))
 

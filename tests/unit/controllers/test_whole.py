@@ -170,14 +170,14 @@ async def test_failed_creates_show_in_conditions_and_events_and_are_taken_back()
         real = cluster.server.dispatch
         refused = Error(403, "Forbidden", 'pods "x" is forbidden: exceeded quota')
 
-        async def refuse(request):  # type: ignore[no-untyped-def]
+        async def refuse(request):  # type: ignore[no-untyped-def]  # as dispatch
             from busk8s.master.apiserver import rest
 
             if request.method == "POST" and request.path.endswith("/pods"):
                 return rest.refusal(refused)
             return await real(request)
 
-        cluster.server.dispatch = refuse  # type: ignore[method-assign]
+        cluster.server.dispatch = refuse  # type: ignore[method-assign]  # a stand-in
         await cluster.patch(DEPLOYMENTS, "web", {"spec": {"replicas": 6}}, "scale")
         (rs,) = cluster.all(REPLICASETS)
         await until(
@@ -197,7 +197,7 @@ async def test_failed_creates_show_in_conditions_and_events_and_are_taken_back()
                 for e in cluster.all(EVENTS)
             )
         )
-        cluster.server.dispatch = real  # type: ignore[method-assign]
+        cluster.server.dispatch = real  # type: ignore[method-assign]  # a stand-in
         await until(lambda: settled(cluster) and len(cluster.all(PODS)) == 6, 300)
         await until(lambda: not condition(cluster.one(DEPLOYMENTS, "web"), "ReplicaFailure"))
 
@@ -211,7 +211,7 @@ async def test_deleting_a_deployment_takes_everything_with_it(propagation: str |
             DEPLOYMENTS,
             "web",
             namespace="default",
-            propagation=propagation,  # type: ignore[arg-type]
+            propagation=propagation,  # type: ignore[arg-type]  # one of the three, by parametrize
         )
         if propagation == "Foreground":
             assert cluster.find(DEPLOYMENTS, "web") is not None

@@ -146,4 +146,4 @@ def test_a_foreign_data_directory_is_refused(
 )
 def test_settings_that_cannot_be_right_are_named(change: Mapping[str, object], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
-        MasterSettings(Path("/nowhere"), **change).check()  # type: ignore[arg-type]
+        MasterSettings(Path("/nowhere"), **change).check()  # type: ignore[arg-type]  # some are wrong on purpose

@@ -130,7 +130,7 @@ async def test_a_binding_that_fails_is_taken_back_and_tried_again() -> None:
                 raise Error(500, "InternalError", "once")
             await real(namespace, name, node, uid=uid)
 
-        cluster.client.bind = bind  # type: ignore[method-assign]
+        cluster.client.bind = bind  # type: ignore[method-assign]  # a stand-in
         await add_node(cluster, "n1", cpu="1")
         await cluster.create(PODS, pod("a", cpu="1"))
         await until(lambda: node_of(cluster, "a") == "n1")
