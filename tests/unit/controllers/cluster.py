@@ -9,13 +9,14 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any
 
 import orjson
 
 from busk8s.api import scheme
 from busk8s.api.meta import format_time
-from busk8s.api.object import Json, Object
+from busk8s.api.object import Json, Object, encode
 from busk8s.api.request import Request, User
 from busk8s.api.scheme import NODES, PODS, Resource
 from busk8s.client.direct import DirectClient
@@ -23,17 +24,39 @@ from busk8s.client.interface import Change, Put, Reset
 from busk8s.clock import LoopClock
 from busk8s.errors import Error
 from busk8s.ids import RandomIds
+from busk8s.master.apiserver.attributes import NoAdmission
+from busk8s.master.apiserver.authz import ClusterAuthorizer
 from busk8s.master.apiserver.bootstrap import Address, bootstrap
+from busk8s.master.apiserver.node_authz import NodeAuthorizer
+from busk8s.master.apiserver.rbac.authorizer import RbacAuthorizer
+from busk8s.master.apiserver.rbac.escalation import EscalationCheck, Guarded
+from busk8s.master.apiserver.rbac.reconcile import default_objects
 from busk8s.master.apiserver.server import ApiServer
 from busk8s.master.controllers.daemonset_plan import node_of
 from busk8s.master.controllers.run import run
+from busk8s.master.store.base import Write
 from busk8s.master.store.memory import MemoryStore
-from busk8s.master.store.watch import Overflow, WatchCache
+from busk8s.master.store.watch import Overflow, WatchCache, object_key
 from busk8s.tasks import Nursery
 
 ADMIN = User("admin", ("system:masters",))
+MANAGER = User("system:kube-controller-manager", ("system:authenticated",))
 LIVENESS = Resource("busk8s.io", "v1", "nodeliveness", "NodeLiveness", namespaced=False)
 CA = "-----BEGIN CERTIFICATE-----\nthe test's own\n-----END CERTIFICATE-----\n"
+
+
+@cache
+def default_roles() -> tuple[Write, ...]:
+    """Written past the API, in one go: every test begins with them."""
+    made = []
+    for data in default_objects():
+        resource = scheme.by_kind("rbac.authorization.k8s.io", "v1", data["kind"])
+        assert resource is not None
+        metadata = data["metadata"]
+        key = object_key(resource.key, metadata.get("namespace", ""), metadata["name"])
+        marks = {"uid": key, "creationTimestamp": "2027-01-01T00:00:00Z"}
+        made.append(Write(key, encode({**data, "metadata": {**metadata, **marks}}), expect=0))
+    return tuple(made)
 
 
 class Cluster:
@@ -42,18 +65,31 @@ class Cluster:
         self.store = MemoryStore(self.clock)
         self.cache = WatchCache(self.store, lambda key: scheme.RESOURCES[key], self.clock)
         ids = RandomIds(random.Random(7))
-        self.server = ApiServer(self.store, self.cache, clock=self.clock, ids=ids)
+        roles = RbacAuthorizer(self.cache)
+        self.server = ApiServer(
+            self.store,
+            self.cache,
+            clock=self.clock,
+            ids=ids,
+            authorizer=ClusterAuthorizer(NodeAuthorizer(self.cache), roles),
+            admission=Guarded(NoAdmission(), EscalationCheck(roles, roles)),
+        )
         self.requests: list[tuple[str, str]] = []
         self._liveness: asyncio.Queue[Sequence[Change]] = asyncio.Queue(1_000)
         self.kubelets_run = True
-        self.client = DirectClient(
-            self._dispatch, user=ADMIN, source=self.cache, lost=(Overflow,), views=self._view
+        self.client = self._client(ADMIN)
+        self.managers = self._client(MANAGER)  # what the controllers speak through
+
+    def _client(self, user: User) -> DirectClient:
+        return DirectClient(
+            self._dispatch, user=user, source=self.cache, lost=(Overflow,), views=self._view
         )
 
     async def open(self) -> None:
         await self.store.open()
         await self.cache.open()
         self.server.open()
+        await self.store.commit(default_roles())
         await bootstrap(self.server.dispatch, Address("10.96.0.1", "192.0.2.1", 6440))
 
     async def _dispatch(self, request: Request) -> Any:
@@ -180,7 +216,7 @@ async def control_plane(nodes: Sequence[str] = ("n1", "n2")) -> AsyncIterator[Cl
     failed: list[BaseException] = []
     async with Nursery(on_error=lambda _name, error: failed.append(error)) as nursery:
         ids = RandomIds(random.Random(1))
-        nursery.spawn(run(cluster.client, clock=cluster.clock, ids=ids, ca_pem=CA))
+        nursery.spawn(run(cluster.managers, clock=cluster.clock, ids=ids, ca_pem=CA))
         for node in nodes:
             await cluster.add_node(node)
         nursery.spawn(cluster.kubelet(nodes))
