@@ -47,6 +47,8 @@ def _compare(old: Any, new: Any, layout: Layout) -> _Found:
     if old is new:
         return _NOTHING
     kind = layout.kind
+    if layout.typed and type(old) is type(new) and old == new:
+        return _NOTHING
     maps = isinstance(old, dict) and isinstance(new, dict)
     if kind in ("struct", "map", "any") and maps and (old or new):
         return _compare_members(old, new, layout)

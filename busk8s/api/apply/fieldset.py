@@ -44,13 +44,15 @@ def union(left: FieldSet, right: FieldSet) -> FieldSet:
 
 def _union(left: FieldSet, right: FieldSet) -> FieldSet:
     """Of two nodes at the same path, where `{}` is a member."""
-    if left is right:
+    if left is right or left == right:
         return left
     merged = dict(left) if left else {SELF: {}}
-    for element, below in right.items() if right else ((SELF, {}),):
+    if not right:
+        merged[SELF] = {}
+    for element, below in right.items():
         found = merged.get(element)
         merged[element] = below if found is None else _union(found, below)
-    return {} if merged.keys() == {SELF} else merged
+    return merged
 
 
 def difference(left: FieldSet, right: FieldSet) -> FieldSet:

@@ -36,10 +36,27 @@ class Layout:
     keys: tuple[str, ...] = ()
     whole: Layout | None = None
     scalar: str = "any"
+    _typed: bool | None = None
 
     def child(self, name: str) -> Layout | None:
         """What a map or struct holds under `name`; None: a struct has no such field."""
         return self.fields.get(name) if self.kind == "struct" else self.item or ANYTHING
+
+    @property
+    def typed(self) -> bool:
+        """Whether nothing below is untyped: then Python's `==` tells JSON values apart."""
+        if self._typed is None:
+            self._typed = not _holds_anything(self, [])
+        return self._typed
+
+
+def _holds_anything(layout: Layout, above: list[Layout]) -> bool:
+    if layout.kind == "any":
+        return True
+    if layout in above:
+        return False
+    inner = [*layout.fields.values(), *filter(None, (layout.item, layout.whole))]
+    return any(_holds_anything(one, [*above, layout]) for one in inner)
 
 
 ANYTHING = Layout("any")

@@ -8,7 +8,7 @@ Invariant reading what was written gives the same; entries that say nothing are 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from busk8s.api.apply.fieldset import FieldSet, in_order, parse, union
@@ -49,11 +49,15 @@ def updater(name: str, version: str, subresource: str = "") -> Writer:
 
 @dataclass(frozen=True, slots=True)
 class Owned:
-    """The fields of one writer, in the words of `version`, last changed at `time`."""
+    """The fields of one writer, in the words of `version`, last changed at `time`.
+
+    `entry`: what it was read from, still true; writing it again costs nothing.
+    """
 
     fields: FieldSet
     version: str
     time: str = ""
+    entry: Json | None = field(default=None, compare=False, repr=False)
 
     def with_fields(self, fields: FieldSet) -> Owned:
         return self if fields is self.fields else Owned(fields, self.version, self.time)
@@ -79,15 +83,17 @@ def read(entries: Sequence[Json], *, trusted: bool = False) -> Managed:
             "" if operation == APPLY else version,
             str(entry.get("subresource", "")),
         )
-        managed[writer] = Owned(
-            fields if trusted else parse(fields), version, str(entry.get("time", ""))
-        )
+        time = str(entry.get("time", ""))
+        if trusted:
+            managed[writer] = Owned(fields, version, time, entry)
+        else:
+            managed[writer] = Owned(parse(fields), version, time)
     return managed
 
 
 def write(managed: Mapping[Writer, Owned]) -> list[Json]:
     """The entries in upstream's order: appliers first, then by time."""
-    entries = [_entry(writer, owned) for writer, owned in managed.items()]
+    entries = [owned.entry or _entry(writer, owned) for writer, owned in managed.items()]
     return sorted(entries, key=_order)
 
 

@@ -209,7 +209,7 @@ def _seen_at(
 def _prune(merged: Json, last: Owned, managed: Managed, setting: Setting) -> Json:
     """`merged` without what the applier owned last time and nobody owns now."""
     view = setting.view(last.version)
-    if view is None:
+    if view is None or _covers(managed, last):
         return merged
     gone = _unclaimed(_named(last.fields, view.layout), managed, last.version, view.layout)
     document = view.convert(merged)
@@ -226,6 +226,14 @@ def _prune(merged: Json, last: Owned, managed: Managed, setting: Setting) -> Jso
         lost = _unclaimed(lost, managed, version, other.layout)
         pruned = other.back(remove(whole, lost, other.layout) or {})
     return pruned
+
+
+def _covers(managed: Managed, last: Owned) -> bool:
+    """Whether somebody owns all of `last`: then there is nothing to remove."""
+    return any(
+        owned.version == last.version and not difference(last.fields, owned.fields)
+        for owned in managed.values()
+    )
 
 
 def _unclaimed(fields: FieldSet, managed: Managed, version: str, layout: Layout) -> FieldSet:

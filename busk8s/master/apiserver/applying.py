@@ -29,7 +29,7 @@ from busk8s.master.apiserver.render import render
 from busk8s.master.apiserver.tracking import setting_of, split
 from busk8s.master.apiserver.versions import to_served
 
-APPLY_YAML = "application/apply-patch+yaml"
+APPLY_YAML = write.APPLY_PATCH
 APPLY_CBOR = "application/apply-patch+cbor"
 
 
@@ -37,6 +37,11 @@ async def patch(parts: Parts, call: Call) -> Response:
     """PATCH of an object or its status, of whatever kind of patch."""
     if not is_apply(call):
         return await write.patch(parts, call)
+    return await apply(parts, call, write.prepare_of(call))
+
+
+async def apply(parts: Parts, call: Call, prepare: write.Prepare) -> Response:
+    """The apply itself; `prepare` is the rule of the subresource it goes to."""
     options = rest.write_options(call.request, applies=True)
     warnings: list[str] = []
     config = configuration(call, call.resource, options, warnings)
@@ -46,7 +51,7 @@ async def patch(parts: Parts, call: Call) -> Response:
         obj = await _create(parts, call, config, options, warnings)
         made = obj is not None
     if not made:
-        obj = await _update(parts, call, config, options, warnings)
+        obj = await _update(parts, call, config, options, warnings, prepare)
     assert obj is not None
     shown = render(call, to_served(call.resource, obj), 201 if made else 200)
     return rest.with_warnings(shown, warnings)
@@ -135,8 +140,8 @@ async def _create(
         )
     setting = setting_of(call, parts.clock.now())
     writer = managers.applier(options.field_manager)
-    new, managed = _applied(call, {}, config, {}, writer, setting, options)
-    data = _finished(call, new, managed, options, warnings)
+    new, managed = applied(call, {}, config, {}, writer, setting, options)
+    data = finished(call, new, managed, options, warnings)
     try:
         return await write.create_object(parts, call, data, options, warnings)
     except errors.Error as error:
@@ -146,7 +151,12 @@ async def _create(
 
 
 async def _update(
-    parts: Parts, call: Call, config: Json, options: rest.WriteOptions, warnings: list[str]
+    parts: Parts,
+    call: Call,
+    config: Json,
+    options: rest.WriteOptions,
+    warnings: list[str],
+    prepare: write.Prepare,
 ) -> Object:
     subresource = call.attributes.subresource
     writer = managers.applier(options.field_manager, subresource)
@@ -156,8 +166,8 @@ async def _update(
         setting = setting_of(call, parts.clock.now())
         live, entries = split(to_served(call.resource, old).data)
         managed = known_owners(live, entries, subresource, setting)
-        new, managed = _applied(call, live, config, managed, writer, setting, options)
-        return _finished(call, new, managed, options, said, config=config), said
+        new, managed = applied(call, live, config, managed, writer, setting, options)
+        return finished(call, new, managed, options, said, config=config), said
 
     return await write.replace(
         parts,
@@ -165,7 +175,7 @@ async def _update(
         make,
         options,
         warnings,
-        prepare=write.prepare_of(call),
+        prepare=prepare,
         attempts=write.PATCH_ATTEMPTS_MAX,
     )
 
@@ -178,7 +188,7 @@ def known_owners(live: Json, entries: list[Json], subresource: str, setting: Set
     return ownership.update({}, live, {}, first, setting)
 
 
-def _applied(
+def applied(
     call: Call,
     live: Json,
     config: Json,
@@ -192,7 +202,7 @@ def _applied(
     try:
         return ownership.apply(live, config, managed, writer, setting, force=force)
     except WrongType as error:
-        raise _untyped(call, str(error)) from None
+        raise untyped(call, call.resource, str(error)) from None
     except Conflicts as conflicts:
         allowed = {}
         if writer.name == lastapplied.KUBECTL:
@@ -202,16 +212,16 @@ def _applied(
     return ownership.apply(live, config, managed, writer, setting, force=True)
 
 
-def _untyped(call: Call, why: str) -> errors.Error:
+def untyped(call: Call, resource: Resource, why: str) -> errors.Error:
     """Upstream has neither code nor reason of its own for it, and answers 500."""
     where = f"{call.namespace}/{call.name}" if call.namespace else f"/{call.name}"
-    kind = f"{call.resource.api_version}, Kind={call.resource.kind}"
-    if not call.resource.group:
+    kind = f"{resource.api_version}, Kind={resource.kind}"
+    if not resource.group:
         kind = "/" + kind
     return errors.Error(500, "", f"failed to create typed patch object ({where}; {kind}): {why}")
 
 
-def _finished(
+def finished(
     call: Call,
     new: Json,
     managed: Managed,

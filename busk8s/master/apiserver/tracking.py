@@ -32,6 +32,7 @@ _RESET: list[Json] = [{}]  # Sent as managedFields: forget all ownership.
 _NOT_SPEC: dict[str, FieldSet] = {
     "": {"f:status": {}},
     "status": {"f:spec": {}},
+    "approval": {"f:spec": {}},
 }
 # What else a write through `status` does not own, by Resource.key.
 _NOT_BY_STATUS: dict[str, FieldSet] = {

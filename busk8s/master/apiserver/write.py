@@ -311,7 +311,8 @@ def is_over(call: Call, data: Json) -> bool:
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
-PATCHES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH)
+APPLY_PATCH = "application/apply-patch+yaml"  # Decided on before (applying).
+PATCHES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY_PATCH)
 
 
 async def patch(parts: Parts, call: Call) -> Response:
@@ -354,7 +355,7 @@ def patcher(call: Call, options: rest.WriteOptions) -> Make:
 def patch_function(call: Call, resource: Resource) -> Callable[[Json], Any]:
     """The body as a function over a document of `resource`; raises 415 and 400."""
     media = call.request.content_type.partition(";")[0].strip().lower()
-    if media not in PATCHES:
+    if media not in PATCHES or media == APPLY_PATCH:
         raise errors.unsupported_media_type(media, PATCHES)
     try:
         document = orjson.loads(call.request.body)

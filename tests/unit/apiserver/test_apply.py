@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -145,7 +147,7 @@ async def test_status_and_the_rest_are_owned_apart() -> None:
 async def test_an_empty_entry_forgets_all_ownership() -> None:
     api = await world()
     await applied(api, MAPS + "/a", config_map())
-    reset = {"metadata": {"managedFields": [{}]}}
+    reset: Json = {"metadata": {"managedFields": [{}]}}
     _, now = await api.patch(MAPS + "/a", reset)
     assert "managedFields" not in now["metadata"]
 
@@ -227,3 +229,149 @@ async def test_yaml_is_applied_and_a_key_given_twice_is_told() -> None:
     response = await api.raw("PATCH", MAPS + "/a?fieldManager=m", text, content_type=YAML)
     assert response.status == 201
     assert any(name == "Warning" for name, _ in response.headers)
+
+
+async def test_a_scale_can_be_applied() -> None:
+    api = await world()
+    url = DEPLOYMENTS + "/d"
+    await applied(api, url, deployment(replicas=3))
+    scale = {
+        "apiVersion": "autoscaling/v1",
+        "kind": "Scale",
+        "metadata": {"name": "d"},
+        "spec": {"replicas": 4},
+    }
+    status, said = await apply(api, url + "/scale", scale, "hpa")
+    assert (status, said["details"]["causes"][0]["field"]) == (409, ".spec.replicas")
+    now = await applied(api, url + "/scale", scale, "hpa", "&force=true")
+    assert (now["kind"], now["spec"]["replicas"]) == ("Scale", 4)
+    entries = (await api.must("GET", url))["metadata"]["managedFields"]
+    [entry] = [e for e in entries if e["manager"] == "hpa"]
+    assert (entry["subresource"], entry["apiVersion"]) == ("scale", "apps/v1")
+    assert entry["fieldsV1"] == {"f:spec": {"f:replicas": {}}}
+    assert "f:replicas" not in owners({"metadata": {"managedFields": entries}})["one"]["f:spec"]
+
+
+HPAS = "/apis/autoscaling/{}/namespaces/default/horizontalpodautoscalers/h"
+
+
+def hpa(version: str, **spec: Any) -> Json:
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "d"}
+    return {
+        "apiVersion": f"autoscaling/{version}",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "h"},
+        "spec": {"scaleTargetRef": target, "maxReplicas": 5, **spec},
+    }
+
+
+async def test_ownership_holds_over_the_versions_of_a_kind() -> None:
+    api = await world()
+    one, two = HPAS.format("v1"), HPAS.format("v2")
+    await applied(api, one, hpa("v1", minReplicas=2))
+    status, said = await apply(api, two, hpa("v2", minReplicas=3), "two")
+    assert (status, said["details"]["causes"][0]["field"]) == (409, ".spec.minReplicas")
+    now = await applied(api, two, hpa("v2"))
+    assert now["spec"]["minReplicas"] == 1, "given up in v2, so the default"
+    assert [e["apiVersion"] for e in now["metadata"]["managedFields"]] == ["autoscaling/v2"]
+
+
+async def test_kubectl_takes_over_what_its_client_side_apply_set() -> None:
+    api = await world()
+    note = "kubectl.kubernetes.io/last-applied-configuration"
+    last = config_map(data={"x": "1", "y": "1"})
+    made = config_map(data={"x": "1", "y": "1"}, annotations={note: json.dumps(last)})
+    await api.must("POST", MAPS, made)
+    status, _ = await apply(api, MAPS + "/a", config_map(data={"x": "2", "y": "1"}), "other")
+    assert status == 409
+    now = await applied(api, MAPS + "/a", config_map(data={"x": "2", "y": "1"}), "kubectl")
+    assert now["data"] == {"x": "2", "y": "1"}
+    assert json.loads(now["metadata"]["annotations"][note])["data"]["x"] == "2"
+
+
+async def test_what_changed_since_client_side_apply_is_a_conflict_for_kubectl_too() -> None:
+    api = await world()
+    note = "kubectl.kubernetes.io/last-applied-configuration"
+    made = config_map(data={"x": "9"}, annotations={note: json.dumps(config_map(data={"x": "1"}))})
+    await api.must("POST", MAPS, made)
+    status, said = await apply(api, MAPS + "/a", config_map(data={"x": "2"}), "kubectl")
+    assert status == 409
+    assert 'conflict with "before-first-apply" using v1: .data.x' in said["message"]
+
+
+async def test_managed_fields_may_be_rewritten_by_a_json_patch() -> None:
+    api = await world()
+    made = await applied(api, MAPS + "/a", config_map())
+    entry = made["metadata"]["managedFields"][0] | {"manager": "kubectl"}
+    operations = [
+        {"op": "replace", "path": "/metadata/managedFields", "value": [entry]},
+        {
+            "op": "replace",
+            "path": "/metadata/resourceVersion",
+            "value": made["metadata"]["resourceVersion"],
+        },
+    ]
+    status, now = await api.patch(MAPS + "/a", operations, "application/json-patch+json")
+    assert status == 200
+    assert owners(now) == {"kubectl": data_of("k")}
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"manager": "x", "operation": "Eat", "fieldsType": "FieldsV1", "fieldsV1": {}},
+        {"manager": "x", "operation": "Apply", "fieldsType": "FieldsV1", "fieldsV1": {"x": {}}},
+        {"manager": "x", "operation": "Apply", "fieldsType": "V9", "fieldsV1": {}},
+        {"manager": "x", "operation": "Apply", "fieldsType": "FieldsV1", "fieldsV1": {"k:[": {}}},
+        {"manager": "x", "operation": "Apply", "fieldsType": "FieldsV1", "fieldsV1": {"f:a": 1}},
+    ],
+    ids=["an operation", "an element", "a type", "a key", "a node"],
+)
+async def test_managed_fields_that_make_no_sense_are_not_taken(entry: Json) -> None:
+    api = await world()
+    await applied(api, MAPS + "/a", config_map())
+    status, now = await api.patch(MAPS + "/a", {"metadata": {"managedFields": [entry]}})
+    assert status == 200
+    assert owners(now) == {"one": data_of("k")}
+
+
+async def test_a_write_that_changes_nothing_keeps_the_times() -> None:
+    api = await world()
+    made = await applied(api, MAPS + "/a", config_map())
+    await asyncio.sleep(5)
+    assert (await api.patch(MAPS + "/a?fieldManager=x", {"data": {"k": "v"}}))[1] == made
+    assert await api.must("PUT", MAPS + "/a", made) == made
+    assert await applied(api, MAPS + "/a", config_map()) == made
+
+
+async def test_the_eleventh_updater_folds_the_oldest_into_ancient_changes() -> None:
+    api = await world()
+    await applied(api, MAPS + "/a", config_map())
+    for number in range(12):
+        await asyncio.sleep(1)
+        url = f"{MAPS}/a?fieldManager=m{number:02}"
+        _, now = await api.patch(url, {"data": {f"k{number}": "x"}})
+    updaters = [e for e in now["metadata"]["managedFields"] if e["operation"] == "Update"]
+    assert len(updaters) == 10
+    assert updaters[0]["manager"] == "ancient-changes"
+    assert updaters[0]["fieldsV1"] == data_of("k0", "k1", "k2")
+
+
+async def test_two_who_apply_a_new_object_at_once_both_own_it() -> None:
+    api = await world()
+    both = [applied(api, MAPS + "/a", config_map(), name) for name in ("one", "two")]
+    await asyncio.gather(*both)
+    assert owners(await api.must("GET", MAPS + "/a")).keys() == {"one", "two"}
+
+
+async def test_an_applied_version_that_is_not_the_live_one_is_a_conflict() -> None:
+    api = await world()
+    await applied(api, MAPS + "/a", config_map())
+    status, said = await apply(api, MAPS + "/a", config_map(data={}, resourceVersion="77"))
+    assert (status, said["reason"]) == (409, "Conflict")
+
+
+async def test_a_missing_object_has_no_status_to_apply() -> None:
+    api = await world()
+    status = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}}
+    assert (await apply(api, PODS + "/a/status", status))[0] == 404

@@ -11,7 +11,7 @@ import orjson
 from busk8s.api.decode import decode
 from busk8s.api.object import Json, Object
 from busk8s.api.request import Response
-from busk8s.master.apiserver import rest
+from busk8s.master.apiserver import applying, rest
 from busk8s.master.apiserver.parts import Call, Parts
 from busk8s.master.apiserver.render import render
 from busk8s.master.apiserver.strategies import namespaces
@@ -54,6 +54,8 @@ async def approve(parts: Parts, call: Call) -> Response:
 
 
 async def approve_patch(parts: Parts, call: Call) -> Response:
+    if applying.is_apply(call):
+        return await applying.apply(parts, call, _approve)
     options = rest.write_options(call.request)
     warnings: list[str] = []
     obj = await replace(

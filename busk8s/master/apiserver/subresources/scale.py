@@ -9,16 +9,20 @@ from __future__ import annotations
 import orjson
 
 from busk8s import errors
+from busk8s.api.apply import managers
+from busk8s.api.apply.extract import WrongType, fields_of
+from busk8s.api.apply.layout import layout_of
 from busk8s.api.decode import Unfit, check, decode
 from busk8s.api.object import Json, Object
 from busk8s.api.request import Response
-from busk8s.api.scheme import Resource
+from busk8s.api.scheme import Resource, model_of
 from busk8s.api.selectors import from_label_selector
-from busk8s.master.apiserver import rest
+from busk8s.master.apiserver import applying, rest
 from busk8s.master.apiserver.parts import Call, Parts
 from busk8s.master.apiserver.patch_refusals import unfit_patch
 from busk8s.master.apiserver.read import find
 from busk8s.master.apiserver.strategies.base import prepare_update
+from busk8s.master.apiserver.tracking import setting_of, split
 from busk8s.master.apiserver.write import (
     PATCH_ATTEMPTS_MAX,
     UPDATE_ATTEMPTS_MAX,
@@ -81,6 +85,8 @@ async def update(parts: Parts, call: Call) -> Response:
 
 
 async def patch(parts: Parts, call: Call) -> Response:
+    if applying.is_apply(call):
+        return await _apply(parts, call)
     options = rest.write_options(call.request)
     apply = patch_function(call, SCALE)
 
@@ -96,6 +102,43 @@ async def patch(parts: Parts, call: Call) -> Response:
         return _scaled(old, scale), said
 
     warnings: list[str] = []
+    obj = await replace(
+        parts,
+        call,
+        make,
+        options,
+        warnings,
+        prepare=prepare_update,
+        attempts=PATCH_ATTEMPTS_MAX,
+    )
+    return rest.with_warnings(rest.answer(scale_of(obj)), warnings)
+
+
+async def _apply(parts: Parts, call: Call) -> Response:
+    """An applied Scale is an apply of its replicas to the workload, under the name of `scale`."""
+    options = rest.write_options(call.request, applies=True)
+    warnings: list[str] = []
+    config = applying.configuration(call, SCALE, options, warnings)
+    check_address(call, config)
+    try:
+        fields_of(config, layout_of(model_of(SCALE)))
+    except WrongType as error:
+        raise applying.untyped(call, SCALE, str(error)) from None
+    given = config.get("spec") or {}
+    wanted: Json = {"spec": {"replicas": given["replicas"]}} if "replicas" in given else {}
+    writer = managers.applier(options.field_manager, "scale")
+
+    def make(old: Object) -> tuple[Json, list[str]]:
+        setting = setting_of(call, parts.clock.now())
+        live, entries = split(old.data)
+        replicas = {"spec": {"replicas": (live.get("spec") or {}).get("replicas", 0)}}
+        managed = applying.known_owners(replicas, entries, "scale", setting)
+        shown, managed = applying.applied(call, live, wanted, managed, writer, setting, options)
+        spec = {"replicas": (shown.get("spec") or {}).get("replicas", 0)}
+        new = _scaled(old, {"metadata": config["metadata"], "spec": spec})
+        new["metadata"]["managedFields"] = managers.write(managed)
+        return new, []
+
     obj = await replace(
         parts,
         call,
