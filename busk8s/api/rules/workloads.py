@@ -19,6 +19,8 @@ from busk8s.api.rules.cause import (
 )
 from busk8s.api.rules.pod import validate_template
 from busk8s.api.rules.scheduling import validate_label_selector
+from busk8s.api.schedule import BadSchedule, zone_of
+from busk8s.api.schedule import check as check_schedule
 from busk8s.api.selectors import from_label_selector
 from busk8s.errors import Cause, Error
 
@@ -30,6 +32,7 @@ STATEFUL_CHANGEABLE = (
     "replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit",
     "persistentVolumeClaimRetentionPolicy", "minReadySeconds",
 )  # fmt: skip
+CRON_NAME_MAX = 52  # The minute of each Job's moment is to fit behind it.
 JOB_REFUSED = ("podFailurePolicy", "successPolicy", "backoffLimitPerIndex", "maxFailedIndexes")
 _STATUS_COUNTS = (
     "replicas", "updatedReplicas", "readyReplicas", "availableReplicas", "unavailableReplicas",
@@ -145,8 +148,10 @@ def validate_job_update(new: Json, old: Json, causes: list[Cause]) -> None:
 
 def validate_cron_job(cron_job: Json, causes: list[Cause]) -> None:
     spec = cron_job.get("spec") or {}
-    if not spec.get("schedule"):
-        causes.append(required("spec.schedule"))
+    _validate_schedule(spec, causes)
+    if len(cron_job["metadata"].get("name") or "") > CRON_NAME_MAX:
+        detail = f"must be no more than {CRON_NAME_MAX} characters"
+        causes.append(invalid("metadata.name", cron_job["metadata"]["name"], detail))
     policies = ("Allow", "Forbid", "Replace")
     causes += one_of("spec.concurrencyPolicy", spec.get("concurrencyPolicy"), policies)
     for name in (
@@ -155,6 +160,25 @@ def validate_cron_job(cron_job: Json, causes: list[Cause]) -> None:
         causes += not_negative(f"spec.{name}", spec.get(name))
     job = (spec.get("jobTemplate") or {}).get("spec") or {}
     _validate_job_spec(job, "spec.jobTemplate.spec", causes)
+
+
+def _validate_schedule(spec: Json, causes: list[Cause]) -> None:
+    schedule, zone = spec.get("schedule") or "", spec.get("timeZone")
+    if not schedule:
+        causes.append(required("spec.schedule"))
+    elif "TZ=" in schedule:
+        detail = "cannot use TZ or CRON_TZ in schedule, use timeZone field instead"
+        causes.append(invalid("spec.schedule", schedule, detail))
+    else:
+        try:
+            check_schedule(schedule)
+        except BadSchedule as error:
+            causes.append(invalid("spec.schedule", schedule, str(error)))
+    if zone is not None:
+        try:
+            zone_of(zone or "local")
+        except BadSchedule as error:
+            causes.append(invalid("spec.timeZone", zone, str(error)))
 
 
 def _validate_job_spec(spec: Json, path: str, causes: list[Cause]) -> None:

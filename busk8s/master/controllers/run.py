@@ -16,6 +16,7 @@ from busk8s.clock import Clock
 from busk8s.errors import Error
 from busk8s.ids import IdSource
 from busk8s.log import Logger
+from busk8s.master.controllers.cronjob import CronJobController
 from busk8s.master.controllers.daemonset import DaemonSetController
 from busk8s.master.controllers.deployment import DeploymentController
 from busk8s.master.controllers.disruption import DisruptionController
@@ -67,6 +68,7 @@ def controllers(caches: SharedCaches, *, ca_pem: str) -> list[Controller]:
         StatefulSetController(caches),
         DaemonSetController(caches),
         JobController(caches),
+        CronJobController(caches),
         DisruptionController(caches),
         EndpointSliceController(caches),
         EndpointsController(caches),
