@@ -270,11 +270,10 @@ class Connection(asyncio.Protocol):
         self._await_rest()
 
     async def _answer(self, incoming: Incoming) -> None:
-        server = self._server
-        try:
-            response = await server.handler(self._request(incoming))
-        except errors.Error as error:
-            response = form.of_error(error)
+        if incoming.refusal is not None:  # Never raised: see RequestReader._refuse.
+            response = form.of_error(incoming.refusal)
+        else:
+            response = await self._handled(incoming)
         if self._lost:
             if response.stream is not None:
                 await _discard(response.stream)
@@ -294,9 +293,13 @@ class Connection(asyncio.Protocol):
         if not self._writable.is_set():
             await self._drain()
 
+    async def _handled(self, incoming: Incoming) -> Response:
+        try:
+            return await self._server.handler(self._request(incoming))
+        except errors.Error as error:
+            return form.of_error(error)
+
     def _request(self, incoming: Incoming) -> Request:
-        if incoming.refusal is not None:
-            raise incoming.refusal
         headers = incoming.headers
         path, query = split_target(incoming.target)
         if headers.get("content-encoding", "identity") != "identity":

@@ -125,7 +125,10 @@ class RequestReader:
 
     def _refuse(self, error: errors.Error) -> None:
         if self._refusal is None:
-            self._refusal = error
+            # Its traceback holds us, and through us the connection with its buffers, until the
+            # next walk of the heap, which comes rarely.
+            error.__context__ = None
+            self._refusal = error.with_traceback(None)
 
     def _give_up(self, error: errors.Error) -> None:
         incoming = self._current or Incoming()

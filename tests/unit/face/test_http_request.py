@@ -126,3 +126,20 @@ def test_a_malformed_target_is_a_bad_request(target: bytes) -> None:
     with pytest.raises(errors.Error) as caught:
         split_target(target)
     assert caught.value.code == 400
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x00\x01\x02",
+        b"GET / HTTP/1.1\r\nX: " + b"x" * (HEAD_BYTES_MAX + 1) + b"\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+    ],
+    ids=["no HTTP", "a head too large", "an unknown version"],
+)
+def test_a_refusal_holds_no_frames_and_by_them_no_connection(data: bytes) -> None:
+    """A walk of the heap comes rarely, and each connection holds buffers of hundreds of KB."""
+    (incoming,) = RequestReader().feed(data)
+    assert incoming.refusal is not None
+    assert incoming.refusal.__traceback__ is None
+    assert incoming.refusal.__context__ is None
