@@ -1,0 +1,157 @@
+"""Jobs, CronJobs, DaemonSets, StatefulSets and disruption budgets, by kubectl."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import Any
+
+import pytest
+
+from .conftest import Cluster, wait_for
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+
+SLEEP = '{name: c, image: none, command: ["sleep", "1000"]}'
+
+WORKLOAD = """
+apiVersion: apps/v1
+kind: {kind}
+metadata: {{name: {name}}}
+spec:
+  selector: {{matchLabels: {{app: {name}}}}}
+  {more}
+  template:
+    metadata: {{labels: {{app: {name}}}}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers: [{container}]
+"""
+
+INDEXED = """
+apiVersion: batch/v1
+kind: Job
+metadata: {name: indexed}
+spec:
+  completions: 3
+  parallelism: 2
+  completionMode: Indexed
+  template:
+    spec:
+      restartPolicy: Never
+      containers:
+      - {name: c, image: none, command: [sh, -c, 'echo index $JOB_COMPLETION_INDEX']}
+"""
+
+BUDGET = """
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {name: budget}
+spec:
+  maxUnavailable: 0
+  selector: {matchLabels: {app: kept}}
+"""
+
+
+def workload(kind: str, name: str, more: str = "") -> str:
+    return WORKLOAD.format(kind=kind, name=name, more=more, container=SLEEP)
+
+
+def status(cluster: Cluster, what: str) -> Any:
+    return cluster.get(what)["status"]
+
+
+def test_a_job_completes_and_its_log_is_there(cluster: Cluster) -> None:
+    cluster.kubectl("create job once --image=none -- echo", "hello from a job")
+    cluster.kubectl("wait --for=condition=complete job/once --timeout=20s")
+    assert cluster.kubectl("logs job/once") == "hello from a job\n"
+    assert status(cluster, "job once")["succeeded"] == 1
+    cluster.kubectl("delete job once")
+    wait_for("its pods to go", lambda: not cluster.items("pods -l job-name=once"))
+
+
+def test_each_pod_of_an_indexed_job_knows_its_index(cluster: Cluster) -> None:
+    cluster.apply(INDEXED)
+    cluster.kubectl("wait --for=condition=complete job/indexed --timeout=30s")
+    assert status(cluster, "job indexed")["completedIndexes"] == "0-2"
+    said = {
+        cluster.kubectl(f"logs {pod['metadata']['name']}")
+        for pod in cluster.items("pods -l job-name=indexed")
+    }
+    assert said == {"index 0\n", "index 1\n", "index 2\n"}
+
+
+def test_a_job_that_fails_says_why(cluster: Cluster) -> None:
+    cluster.apply(
+        INDEXED.replace("indexed", "failing")
+        .replace("completions: 3", "backoffLimit: 0\n  completions: 1")
+        .replace("echo index $JOB_COMPLETION_INDEX", "exit 3")
+    )
+    cluster.kubectl("wait --for=condition=failed job/failing --timeout=20s")
+    conditions = status(cluster, "job failing")["conditions"]
+    assert {c["reason"] for c in conditions} == {"BackoffLimitExceeded"}
+
+
+def test_a_daemon_runs_on_each_node_and_is_updated(cluster: Cluster) -> None:
+    cluster.apply(workload("DaemonSet", "daemon"))
+    cluster.kubectl("rollout status ds/daemon --timeout=30s")
+    assert len({p["spec"]["nodeName"] for p in cluster.ready_pods("app=daemon")}) == 2
+    cluster.kubectl("set env ds/daemon ROUND=2")
+    cluster.kubectl("rollout status ds/daemon --timeout=40s")
+    assert status(cluster, "ds daemon")["updatedNumberScheduled"] == 2
+    assert len(cluster.kubectl("rollout history ds/daemon").strip().splitlines()) == 4
+    cluster.kubectl("delete ds daemon")
+
+
+def test_a_stateful_set_grows_shrinks_and_is_updated_in_order(cluster: Cluster) -> None:
+    cluster.apply(workload("StatefulSet", "state", "replicas: 2\n  serviceName: state"))
+    cluster.kubectl("rollout status sts/state --timeout=30s")
+    cluster.kubectl("scale sts state --replicas=3")
+    cluster.kubectl("wait --for=jsonpath={.status.readyReplicas}=3 sts/state --timeout=30s")
+    pods = cluster.ready_pods("app=state")
+    assert [p["metadata"]["name"] for p in pods] == ["state-0", "state-1", "state-2"]
+    assert [p["spec"]["hostname"] for p in pods] == ["state-0", "state-1", "state-2"]
+    cluster.kubectl("scale sts state --replicas=1")
+    wait_for("the others to go", lambda: len(cluster.items("pods -l app=state")) == 1)
+    cluster.kubectl("set env sts/state ROUND=2")
+    cluster.kubectl("rollout status sts/state --timeout=30s")
+    found = status(cluster, "sts state")
+    assert found["currentRevision"] == found["updateRevision"]
+    cluster.kubectl("delete sts state")
+
+
+def test_a_cron_job_is_made_and_started_by_hand(cluster: Cluster) -> None:
+    cluster.kubectl("create cronjob tick --image=none --schedule", "*/1 * * * *", "--", "date")
+    cluster.kubectl("create job now --from=cronjob/tick")
+    cluster.kubectl("wait --for=condition=complete job/now --timeout=20s")
+    refused = subprocess_of(cluster, "create cronjob bad --image=none --schedule", "soon")
+    assert "expected exactly 5 fields" in refused.stderr
+    cluster.kubectl("delete cronjob tick")
+    wait_for("its job to go", lambda: not cluster.items("jobs --field-selector metadata.name=now"))
+
+
+def test_a_drain_waits_for_the_budget(cluster: Cluster) -> None:
+    cluster.apply(workload("Deployment", "kept", "replicas: 2"))
+    cluster.kubectl("rollout status deployment/kept --timeout=30s")
+    cluster.apply(BUDGET)
+    wait_for("the count", lambda: status(cluster, "pdb budget").get("currentHealthy") == 2)
+    node = cluster.ready_pods("app=kept")[0]["spec"]["nodeName"]
+    options = "--ignore-daemonsets --delete-emptydir-data --force"
+    refused = subprocess_of(cluster, f"drain {node} {options} --timeout=2s")
+    assert "disruption budget" in refused.stderr
+    assert len(cluster.ready_pods("app=kept")) == 2
+    cluster.kubectl("patch pdb budget --type=merge -p", '{"spec": {"maxUnavailable": 1}}')
+    cluster.kubectl(f"drain {node} {options} --timeout=40s")
+    cluster.kubectl("rollout status deployment/kept --timeout=30s")
+    assert node not in {p["spec"]["nodeName"] for p in cluster.ready_pods("app=kept")}
+    cluster.kubectl(f"uncordon {node}")
+
+
+def subprocess_of(cluster: Cluster, line: str, *more: str) -> subprocess.CompletedProcess[str]:
+    """A kubectl that is to fail."""
+    from .conftest import KUBECTL
+
+    assert KUBECTL
+    command = [KUBECTL, f"--kubeconfig={cluster.kubeconfig}", *line.split(), *more]
+    done = cluster.run(command, check=False)
+    assert done.returncode
+    return done
