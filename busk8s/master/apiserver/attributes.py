@@ -56,8 +56,10 @@ def target(attributes: Attributes) -> tuple[str, str]:
     A namespace lies in itself, and a collection selected by `metadata.name` is that one object.
     """
     namespace, name = attributes.namespace, attributes.name
-    if not namespace and name and attributes.path and attributes.plural == "namespaces":
-        return name, name
+    if not namespace and name and attributes.path:
+        of = attributes.resource
+        if of is not None and of.plural == "namespaces" and not of.group:
+            return name, name
     if attributes.field_selector and not name and attributes.verb in _ON_COLLECTIONS:
         for term in attributes.field_selector.split(","):
             key, equals, value = term.partition("=")

@@ -353,6 +353,65 @@ async def test_the_rules_of_oneself_are_listed() -> None:
     assert status["incomplete"] is False
 
 
+READER = binding("reader", "system:kube-dns")
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "spec", "allowed"),
+    [
+        ("selfsubjectaccessreviews", "SelfSubjectAccessReview", {}, True),
+        ("subjectaccessreviews", "SubjectAccessReview", {"user": "jo"}, True),
+        ("subjectaccessreviews", "SubjectAccessReview", {"user": "al"}, False),
+        ("subjectaccessreviews", "SubjectAccessReview", {"groups": ["system:masters"]}, True),
+        ("namespaces/default/localsubjectaccessreviews", "LocalSubjectAccessReview",
+         {"user": "jo"}, True),
+        ("namespaces/default/localsubjectaccessreviews", "LocalSubjectAccessReview",
+         {"user": "al"}, False),
+    ],
+    ids=["oneself", "a user", "another", "a group", "in a namespace", "another there"],
+)  # fmt: skip
+async def test_every_form_of_review_asks_the_roles(
+    path: str, kind: str, spec: Json, allowed: bool
+) -> None:
+    api = await secured()
+    await api.must("POST", f"{IN_DEFAULT}/rolebindings", READER)
+    may = role("may", rule("create", "*", ("authorization.k8s.io",)), kind="ClusterRole")
+    await api.must("POST", f"{ROOT}/clusterroles", may)
+    bound = binding("may", "may", kind="ClusterRoleBinding")
+    await api.must("POST", f"{ROOT}/clusterrolebindings", bound)
+    asked = {"verb": "list", "resource": "services", "namespace": "default"}
+    body = review(kind, **spec, resourceAttributes=asked)
+    if kind.startswith("Local"):
+        body["metadata"] = {"namespace": "default"}
+    answer = await api.must("POST", f"{REVIEW}/{path}", body, user=JO)
+    assert answer["status"]["allowed"] is allowed
+
+
+async def test_a_review_may_ask_about_a_path_and_about_a_selection() -> None:
+    api = await secured()
+    path = review("SelfSubjectAccessReview", nonResourceAttributes={"path": "/api", "verb": "get"})
+    answer = await api.must("POST", f"{REVIEW}/selfsubjectaccessreviews", path, user=JO)
+    assert answer["status"]["allowed"] is True
+    groups = ["system:nodes", "system:authenticated"]
+    own = {"key": "spec.nodeName", "operator": "In", "values": ["n1"]}
+    for selector, allowed in (({"requirements": [own]}, True), ({}, False)):
+        asked = {"verb": "list", "resource": "pods", "fieldSelector": selector}
+        body = review(
+            "SubjectAccessReview", user="system:node:n1", groups=groups, resourceAttributes=asked
+        )
+        answer = await api.must("POST", f"{REVIEW}/subjectaccessreviews", body)
+        assert answer["status"]["allowed"] is allowed
+
+
+async def test_an_apply_is_checked_as_any_write() -> None:
+    api = await secured()
+    await writer(api)
+    path, kind = f"{IN_DEFAULT}/roles/applied?fieldManager=jo", "application/apply-patch+yaml"
+    for wanted, status in ((rule("get", "pods"), 201), (rule("get", "secrets"), 403)):
+        new = role("applied", wanted)
+        assert (await api.do("PATCH", path, new, user=JO, content_type=kind))[0] == status
+
+
 # Speed.
 
 

@@ -119,6 +119,18 @@ def _attributes(user: User, review: Json) -> Attributes:
         asked.get("subresource", ""),
         asked.get("namespace", ""),
         asked.get("name", ""),
+        field_selector=_selector(asked.get("fieldSelector") or {}),
+    )
+
+
+def _selector(fields: Json) -> str:
+    """The text of a selector that a review asks about; terms that are no equality say nothing."""
+    if raw := fields.get("rawSelector"):
+        return str(raw)
+    return ",".join(
+        f"{each['key']}={each['values'][0]}"
+        for each in fields.get("requirements") or ()
+        if each.get("operator") == "In" and len(each.get("values") or ()) == 1
     )
 
 
