@@ -85,6 +85,15 @@ def test_deliberate_differences_are_listed() -> None:
     assert not missing, "name these modules beside their difference in docs/compatibility.md"
 
 
+def test_compatibility_is_one_table_an_area_with_each_feature_once() -> None:
+    """A merge that brings back an older list, or a row twice, is seen here."""
+    _, *areas = (ROOT / "docs" / "compatibility.md").read_text().split("\n## ")
+    rows = [line for area in areas for line in area.splitlines()[1:] if line]
+    assert not [line for line in rows if not line.startswith("|")], "rows of tables only"
+    features = [line.split("|")[1] for line in rows if not line.startswith(("| feature", "|---"))]
+    assert len(set(features)) == len(features)
+
+
 def test_files_name_no_machine() -> None:
     """Nothing tracked names a path of somebody's machine or a package registry's host."""
     forbidden = re.compile(r"/work/|/home/\w+/|pypi\.org|npmjs|deb\.debian")
