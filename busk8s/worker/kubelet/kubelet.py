@@ -153,6 +153,9 @@ class Kubelet:
             return
         view = self._parts.view
         view.apply([Reset(saved.objects, saved.revision)])
+        node = view.get("nodes", "", self.node_name)
+        if node is not None:  # The subnet is in it: without, no pod that is lost can come back.
+            self._reporter.node_changed(node)
         for uid, pod in view.pods.items():
             self._parts.writer.seed(uid, pod.status)
             if status := saved.statuses.get(uid):

@@ -121,15 +121,16 @@ class NodeReporter:
         if self._node is None:
             await self._register()
             return
-        labels = missing_labels(self._node.data, self._machine)
-        if labels:
-            patch = {"metadata": {"labels": labels}}
-            await self._client.patch(NODES, self._node_name, patch)
-        subnet = (self._node.data.get("spec") or {}).get("podCIDR") or ""
+        node = self._node
+        subnet = (node.data.get("spec") or {}).get("podCIDR") or ""
         if subnet and subnet != self._subnet:
             await self._runtime.set_pod_cidr(subnet)
             self._subnet = subnet
             self._on_subnet()
+        labels = missing_labels(node.data, self._machine)
+        if labels:
+            patch = {"metadata": {"labels": labels}}
+            await self._client.patch(NODES, self._node_name, patch)
 
     async def _register(self) -> None:
         try:

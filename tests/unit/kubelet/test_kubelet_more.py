@@ -201,6 +201,33 @@ async def test_after_a_reboot_pods_run_again_with_a_higher_restart_count(tmp_pat
             await until(lambda: w.container("web").get("restartCount") == 1 and w.ready("web"))
 
 
+class Networked(HollowRuntime):
+    """As a real one: no sandbox without the node's subnet, and a restart forgets it."""
+
+    async def set_pod_cidr(self, pod_cidr: str) -> None:
+        await super().set_pod_cidr(pod_cidr)
+        self.refuse_sandboxes = ""
+
+
+async def test_after_a_reboot_without_the_master_pods_run_again(tmp_path: Path) -> None:
+    """The subnet is known from the checkpoint; it used to be waited for from the master."""
+    async with world(tmp_path) as w:
+        await until(w.has_node)
+        w.api.put("nodes", {"metadata": {"name": "n1"}, "spec": {"podCIDR": "10.9.1.0/24"}})
+        w.api.put_pod("web", SLEEPER)
+        await until(lambda: w.ready("web"))
+        w.save_checkpoint()
+        await w.stop_kubelet()
+        w.api.away = True
+        w.runtime = Networked(w.clock, refuse_sandboxes="the node has no pod subnet yet")
+        async with Nursery() as second:
+            second.spawn(w.kubelet().run())
+            await asyncio.sleep(5)
+            running = [c for c in await w.runtime.list_containers() if c.state == "running"]
+            assert len(running) == 1
+            assert w.runtime.subnet == "10.9.1"
+
+
 async def test_a_pod_that_does_not_fit_fails_with_upstreams_reason(tmp_path: Path) -> None:
     async with world(tmp_path, pods_max=1) as w:
         w.api.put_pod("one", SLEEPER)
