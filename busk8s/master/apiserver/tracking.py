@@ -5,7 +5,9 @@ Owns      what may be owned by which way of writing, the writer's name, managedF
 Leaves    the rules of ownership (api.apply), applying (applying).
 Invariant a plain write of an untracked object costs two look-ups.
 Differs from Kubernetes: an object is tracked from its first apply on, not from its creation; what
-it had then belongs to `before-first-apply`, as with objects from before there was tracking.
+it had then belongs to `before-first-apply`, as with objects from before there was tracking. What
+admission changes in a plain write of a tracked object counts as the writer's; upstream it is
+nobody's.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ BODIES = st.binary(max_size=40) | JUNK.map(as_bytes) | NAMED.map(as_bytes) | spo
 PARAMETERS = """
 watch limit continue labelSelector fieldSelector resourceVersion resourceVersionMatch dryRun
 fieldValidation gracePeriodSeconds propagationPolicy timeoutSeconds allowWatchBookmarks
-sendInitialEvents container tailLines follow includeObject
+sendInitialEvents container tailLines follow includeObject fieldManager force
 """.split()  # noqa: SIM905  # a list of words is read as words
 VALUES = ["", "0", "1", "-1", "true", "All", "x", "a=b", "a in (", "9" * 30, "Exact"]
 QUERIES = st.dictionaries(
@@ -140,8 +140,9 @@ async def _ask(requests: list[Request]) -> None:
             orjson.loads(response.body)
         if response.status >= 400:
             assert api.store.revision == before, response.body
-        # A 500 is a bug of ours, whatever was asked.
-        assert response.status != 500, (request, response.body)
+        # A 500 is a bug of ours, whatever was asked; save one that upstream answers so.
+        untyped = b"failed to create typed patch object" in response.body
+        assert response.status != 500 or untyped, (request, response.body)
     for key in api.cache.resources():
         for obj in api.cache.list(key):
             data = orjson.loads(obj.body)

@@ -174,6 +174,7 @@ async def test_a_dry_run_shows_what_would_be_and_keeps_nothing() -> None:
         (pod(), "?fieldManager=m", 400, "invalid object type: /v1, Kind=Pod"),
         (b"{", "?fieldManager=m", 400, "error decoding YAML"),
         (b"[]", "?fieldManager=m", 400, "error decoding YAML"),
+        (b"a: 1" + b"0" * 40, "?fieldManager=m", 400, "error decoding YAML"),
         (
             config_map(managedFields=[{"manager": "x"}]),
             "?fieldManager=m",
@@ -196,6 +197,7 @@ async def test_a_dry_run_shows_what_would_be_and_keeps_nothing() -> None:
         "another kind",
         "cut",
         "a list",
+        "an integer too large",
         "managed fields",
         "another name",
         "an unknown field",
@@ -375,3 +377,76 @@ async def test_a_missing_object_has_no_status_to_apply() -> None:
     api = await world()
     status = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}}
     assert (await apply(api, PODS + "/a/status", status))[0] == 404
+
+
+async def test_quantities_are_compared_by_value() -> None:
+    api = await world()
+
+    def with_cpu(amount: Any) -> Json:
+        config = pod()
+        config["spec"]["containers"][0]["resources"] = {"requests": {"cpu": amount}}
+        return config
+
+    made = await applied(api, PODS + "/a", with_cpu("1"))
+    now = await applied(api, PODS + "/a", with_cpu("1000m"), "two")
+    assert now["spec"] == made["spec"]
+    assert owners(now)["two"] == owners(made)["one"]
+    assert await applied(api, PODS + "/a", with_cpu(1), "two") == now
+
+
+async def test_an_applied_null_is_owned_and_means_absence() -> None:
+    api = await world()
+    config = deployment(replicas=None)
+    config["metadata"]["creationTimestamp"] = None
+    config["spec"]["template"]["metadata"]["creationTimestamp"] = None
+    made = await applied(api, DEPLOYMENTS + "/d", config)
+    assert made["spec"]["replicas"] == 1
+    assert made["metadata"]["creationTimestamp"]
+    assert "creationTimestamp" not in made["spec"]["template"]["metadata"]
+    spec = owners(made)["one"]["f:spec"]
+    assert "f:creationTimestamp" in spec["f:template"]["f:metadata"]
+    assert "f:metadata" not in owners(made)["one"]
+    assert await applied(api, DEPLOYMENTS + "/d", config) == made
+
+
+async def test_items_of_a_list_that_is_one_value_belong_to_who_applied_the_list() -> None:
+    api = await world()
+    config = pod()
+    config["spec"]["tolerations"] = [{"key": "a", "operator": "Exists"}]
+    made = await applied(api, PODS + "/a", config)
+    assert owners(made)["one"]["f:spec"]["f:tolerations"] == {}
+    config["spec"]["tolerations"] = [{"key": "a", "operator": "Exists", "wrong": 1}]
+    status, said = await apply(api, PODS + "/a", config)
+    assert status == 500
+    assert ".spec.tolerations[0].wrong: field not declared in schema" in said["message"]
+
+
+async def test_items_of_a_set_are_owned_by_their_value() -> None:
+    api = await world()
+    await applied(api, MAPS + "/a", config_map(finalizers=["x/one"]))
+    now = await applied(api, MAPS + "/a", config_map(finalizers=["x/two"]), "two")
+    assert sorted(now["metadata"]["finalizers"]) == ["x/one", "x/two"]
+    now = await applied(api, MAPS + "/a", config_map())
+    assert now["metadata"]["finalizers"] == ["x/two"]
+    assert owners(now)["two"]["f:metadata"] == {"f:finalizers": {'v:"x/two"': {}}}
+
+
+async def test_several_conflicts_name_each_manager_and_field() -> None:
+    api = await world()
+    await applied(api, MAPS + "/a", config_map(data={"x": "1", "y": "1"}))
+    await applied(api, MAPS + "/a", config_map(data={"z": "1"}), "two")
+    wanted = config_map(data={"x": "2", "y": "2", "z": "2"})
+    _, said = await apply(api, MAPS + "/a", wanted, "three")
+    assert said["message"] == (
+        'Apply failed with 3 conflicts: conflicts with "one":\n- .data.x\n- .data.y\n'
+        'conflicts with "two":\n- .data.z'
+    )
+    assert len(said["details"]["causes"]) == 3
+
+
+async def test_a_file_with_json_escapes_is_json_and_not_yaml() -> None:
+    api = await world()
+    text = json.dumps(config_map(data={"k": "\U0001f600"})).encode()
+    assert b"\\ud83d" in text
+    now = await applied(api, MAPS + "/a", text)
+    assert now["data"]["k"] == "\U0001f600"
