@@ -14,6 +14,7 @@ from busk8s.master.apiserver.admission.chain import AdmissionChain
 from busk8s.master.apiserver.attributes import Attributes
 from busk8s.master.apiserver.authz import ClusterAuthorizer
 from busk8s.master.apiserver.node_authz import NodeAuthorizer
+from busk8s.master.apiserver.rbac.access import ANSWERS_MAX
 from busk8s.master.apiserver.rbac.authorizer import RbacAuthorizer
 from busk8s.master.apiserver.rbac.bootstrap import bootstrap_roles
 from busk8s.master.apiserver.rbac.escalation import EscalationCheck, Guarded
@@ -280,6 +281,20 @@ async def test_an_object_of_no_meaning_is_invalid(path: str, body: Json, said: s
     status, answer = await api.do("POST", f"{IN_DEFAULT}/{path}", body)
     assert status == 422
     assert said in answer["message"]
+
+
+async def test_more_questions_than_are_remembered_are_answered_all_the_same() -> None:
+    api = await secured()
+    await api.must("POST", f"{IN_DEFAULT}/rolebindings", binding("b", "system:kube-dns"))
+    for turn in range(2):
+        for number in range(ANSWERS_MAX + 50):
+            odd = Attributes(JO, f"verb{number}", scheme.SERVICES, "", "default")
+            assert api.authorizer.authorize(odd) == "", turn
+            assert api.authorizer.authorize(Attributes(JO, "get", path=f"/x/{number}")) == ""
+        good = Attributes(JO, "list", scheme.SERVICES, "", "default")
+        assert api.authorizer.authorize(good) is None
+    grants = api.authorizer._rbac.access(JO).cluster
+    assert len(grants._answers) <= ANSWERS_MAX
 
 
 # Default roles.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from busk8s.master.apiserver.rbac.rules import Rule
 
 # Remembered answers of one list of grants. More are asked only by reviews of made-up things.
-ANSWERS_MAX = 1_024
+ANSWERS_MAX = 256
 
 Question = tuple[str, str, str, str]  # verb, group, resource, subresource
 

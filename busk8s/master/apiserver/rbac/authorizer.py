@@ -31,7 +31,7 @@ from busk8s.master.apiserver.rbac.subjects import (
     whom,
 )
 
-USERS_MAX = 4_096  # Users whose access is kept compiled; the longest compiled go first.
+USERS_MAX = 2_048  # Users whose access is kept compiled; the longest compiled go first.
 
 
 class MissingRole(Exception):

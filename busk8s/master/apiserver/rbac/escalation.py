@@ -62,8 +62,9 @@ class EscalationCheck:
         try:
             rules = self._rbac.role_rules(role["kind"], attributes.namespace, role["name"])
         except MissingRole as error:
+            kind = role["kind"].lower()  # upstream's caches say it so, not in the plural
             raise errors.Error(
-                404, "NotFound", str(error), group=GROUP, kind=plural, name=role["name"]
+                404, "NotFound", str(error), group=GROUP, kind=kind, name=role["name"]
             ) from None
         self._confirm(attributes, new, rules)
 
