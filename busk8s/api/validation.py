@@ -41,6 +41,7 @@ CREATE: Mapping[str, _Create] = {
     "statefulsets.apps": workloads.validate_stateful_set,
     "jobs.batch": workloads.validate_job,
     "cronjobs.batch": workloads.validate_cron_job,
+    "poddisruptionbudgets.policy": workloads.validate_disruption_budget,
     "configmaps": configuration.validate_config_map,
     "secrets": configuration.validate_secret,
     "serviceaccounts": _nothing,

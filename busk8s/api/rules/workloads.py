@@ -95,8 +95,47 @@ def validate_daemon_set(daemon_set: Json, causes: list[Cause]) -> None:
     _validate_selected(spec, causes, kind="daemonset")
     strategy = spec.get("updateStrategy") or {}
     causes += one_of("spec.updateStrategy.type", strategy.get("type"), UPDATE_STRATEGIES)
+    if rolling := strategy.get("rollingUpdate"):
+        _validate_daemon_rolling(rolling, "spec.updateStrategy.rollingUpdate", causes)
     for name in ("minReadySeconds", "revisionHistoryLimit"):
         causes += not_negative(f"spec.{name}", spec.get(name))
+
+
+def _validate_daemon_rolling(rolling: Json, path: str, causes: list[Cause]) -> None:
+    """Either pods go before new ones come, or new ones come first; never both, never neither."""
+    known = len(causes)
+    _validate_rolling(rolling, path, causes)
+    if len(causes) > known:
+        return
+    if _number(rolling.get("maxSurge", 0)) and _number(rolling.get("maxUnavailable", 0)):
+        detail = "may not be set when maxUnavailable is non-zero"
+        causes.append(invalid(f"{path}.maxSurge", rolling["maxSurge"], detail))
+
+
+def validate_disruption_budget(budget: Json, causes: list[Cause]) -> None:
+    spec = budget.get("spec") or {}
+    if "minAvailable" in spec and "maxUnavailable" in spec:
+        detail = "minAvailable and maxUnavailable cannot be both set"
+        causes.append(invalid("spec", "", detail))
+    for name in ("minAvailable", "maxUnavailable"):
+        if name in spec:
+            _validate_amount(spec[name], f"spec.{name}", causes)
+    policies = ("AlwaysAllow", "IfHealthyBudget")
+    if spec.get("unhealthyPodEvictionPolicy") is not None:
+        path = "spec.unhealthyPodEvictionPolicy"
+        causes += one_of(path, spec["unhealthyPodEvictionPolicy"], policies)
+    if spec.get("selector") is not None:
+        validate_label_selector(spec["selector"], "spec.selector", causes)
+
+
+def _validate_amount(value: int | str, path: str, causes: list[Cause]) -> None:
+    """A number of pods, or a share of them."""
+    if isinstance(value, int):
+        causes += not_negative(path, value)
+    elif not _PERCENT.fullmatch(value):
+        causes.append(invalid(path, value, _PERCENT_MESSAGE))
+    elif _number(value) > 100:
+        causes.append(invalid(path, value, "must not be greater than 100%"))
 
 
 def validate_daemon_set_update(new: Json, old: Json, causes: list[Cause]) -> None:
@@ -110,6 +149,12 @@ def validate_stateful_set(stateful_set: Json, causes: list[Cause]) -> None:
     causes += one_of("spec.podManagementPolicy", policy, ("OrderedReady", "Parallel"))
     strategy = spec.get("updateStrategy") or {}
     causes += one_of("spec.updateStrategy.type", strategy.get("type"), UPDATE_STRATEGIES)
+    rolling = strategy.get("rollingUpdate") or {}
+    causes += not_negative("spec.updateStrategy.rollingUpdate.partition", rolling.get("partition"))
+    if "maxUnavailable" in rolling:
+        path = "spec.updateStrategy.rollingUpdate.maxUnavailable"
+        _validate_amount(rolling["maxUnavailable"], path, causes)
+    causes += not_negative("spec.ordinals.start", (spec.get("ordinals") or {}).get("start"))
     causes += not_negative("spec.replicas", spec.get("replicas"))
     causes += not_negative("spec.minReadySeconds", spec.get("minReadySeconds"))
     _validate_selected(spec, causes, kind="statefulset")
