@@ -24,7 +24,7 @@ from busk8s.clock import SystemClock
 from busk8s.testing.runtime_contract import FOREVER, eventually, pod, program, started
 from busk8s.worker.network.netlink import Netlink
 from busk8s.worker.proxy import run as proxy
-from busk8s.worker.proxy.nftables import NftFailed, NftTable, nft
+from busk8s.worker.proxy.nftables import NftFailed, NftTable, nft, ruleset_generation
 from busk8s.worker.proxy.ports import Endpoint, ServicePort, service_ports
 from busk8s.worker.proxy.rules import Ruleset, ruleset
 from busk8s.worker.proxy.run import KernelBackend
@@ -304,6 +304,27 @@ async def test_a_table_that_others_changed_is_made_anew() -> None:
         # 3. A rule added by somebody.
         await nft("add", "rule", *one.table.split(), "pre", "counter")
         assert not await one.check()
+
+
+async def test_two_clusters_on_a_host_do_not_mend_in_turn_for_ever(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The kernel counts the changes of all tables: each mending looked like the other's change."""
+    rng = random.Random(4)
+    async with table() as one:
+        other = NftTable("9876543210")
+        await one.apply(random_table(rng))
+        await other.apply(random_table(rng))
+        for _ in range(2):
+            await one.check()
+            await other.check()
+        before = ruleset_generation()
+        for _ in range(3):
+            assert await one.check()
+            assert await other.check()
+        assert ruleset_generation() == before
+        assert "somebody" not in caplog.text
+        await other.remove()
 
 
 class FakeNet:

@@ -73,10 +73,14 @@ class NftTable:
         if self._signature and await self._listing() == self._signature:
             self._generation = generation  # another table's change
             return True
-        log.warning("somebody changed our table; making it anew", table=self.table)
+        if self._signature:
+            log.warning("somebody changed our table; making it anew", table=self.table)
+        known = bool(self._signature)
         new, self._applied = self._applied, None
         await self.apply(new)
-        return False
+        # Now, or two clusters on one host would each take the other's mending for a change.
+        self._signature = await self._listing()
+        return not known
 
     async def remove(self) -> None:
         """Idempotent."""
