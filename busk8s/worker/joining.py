@@ -24,6 +24,8 @@ from busk8s.errors import Error
 from busk8s.ids import IdSource
 from busk8s.protocol import Join
 
+SERVER_KEY_LENGTH = 40  # Of a CURVE key in z85.
+
 
 @dataclass(frozen=True, slots=True)
 class Membership:
@@ -65,7 +67,12 @@ def remembered(root: Path) -> Membership | None:
     if not path.exists():
         return None
     try:
-        return Membership(**json.loads(path.read_bytes()))
+        found = Membership(**json.loads(path.read_bytes()))
+        ports = (found.requests, found.feed, found.heartbeats)
+        whole = all(isinstance(port, int) for port in ports) and isinstance(found.node, str)
+        if not whole or len(found.server_key) != SERVER_KEY_LENGTH:
+            raise ValueError("not what a join writes")
+        return found
     except (ValueError, TypeError):
         raise ConfigError(f"{path} is damaged: remove it and join again") from None
 
