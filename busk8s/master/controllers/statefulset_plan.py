@@ -232,8 +232,10 @@ def _fill(view: _View, pods: dict[int, Object], ordinals: range) -> tuple[list[A
 def _give_up(
     view: _View, pods: dict[int, Object], condemned: Sequence[int]
 ) -> tuple[list[Action], bool]:
-    """From the highest down; an unhealthy one only when no lower one is unhealthy, too."""
-    lowest_unhealthy = min((n for n in condemned if not view.healthy(pods[n])), default=None)
+    """From the highest down; an unhealthy one only when no lower one is unhealthy, too. What is
+    over will not be healthy again: nobody waits for it."""
+    ailing = [n for n in condemned if not view.healthy(pods[n]) and not is_finished(pods[n])]
+    lowest_ailing = min(ailing, default=None)
     actions: list[Action] = []
     for ordinal in condemned:
         pod = pods[ordinal]
@@ -241,7 +243,7 @@ def _give_up(
             if view.ordered:
                 return actions, True
             continue
-        if view.ordered and not view.healthy(pod) and ordinal != lowest_unhealthy:
+        if view.ordered and ordinal in ailing and ordinal != lowest_ailing:
             return actions, True
         actions.append(_delete(view.sts, pod))
         if view.ordered or len(actions) >= BURST_MAX:

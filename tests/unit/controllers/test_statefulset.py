@@ -175,6 +175,16 @@ def test_a_failed_pod_is_replaced_under_its_name() -> None:
     assert named(world.planned()) == ["-s-0"]
 
 
+def test_failed_pods_that_are_not_wanted_any_more_do_not_wait_for_each_other() -> None:
+    world = World(stateful_set(2))
+    world.settle()
+    world.end("s-0", "Failed")
+    world.end("s-1", "Failed")
+    world.change(replicas=0)
+    world.settle()
+    assert not world.all(PODS)
+
+
 def test_minimum_ready_time_is_waited_for() -> None:
     world = World(stateful_set(2, minReadySeconds=30))
     world.perform(world.planned())
