@@ -68,9 +68,9 @@ def validate_pod(pod: Json, causes: list[Cause]) -> None:
 def validate_template(template: Json, path: str, causes: list[Cause]) -> None:
     metadata = template.get("metadata") or {}
     if labels := metadata.get("labels"):
-        causes += validate_labels(labels, f"{path}.metadata.labels")
+        causes += validate_labels(labels, f"{path}.labels")  # Upstream leaves metadata out here.
     if annotations := metadata.get("annotations"):
-        causes += validate_annotations(annotations, f"{path}.metadata.annotations")
+        causes += validate_annotations(annotations, f"{path}.annotations")
     spec = template.get("spec") or {}
     validate_pod_spec(spec, f"{path}.spec", causes)
     if spec.get("ephemeralContainers"):

@@ -443,6 +443,15 @@ OTHER_RULES: list[tuple[str, str, Json, str]] = [
         "template `labels`",
     ),
     (
+        "a label of the template that is none",
+        "deployments.apps",
+        deployment(
+            selector={"matchLabels": {"a": "b"}},
+            template={**template(), "metadata": {"labels": {"a": "b", "c": "d e"}}},
+        ),
+        'spec.template.labels: Invalid value: "d e": ',
+    ),
+    (
         "pods that end",
         "replicasets.apps",
         deployment(template=template({"restartPolicy": "Never"})),
