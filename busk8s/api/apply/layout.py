@@ -55,7 +55,9 @@ def _holds_anything(layout: Layout, above: list[Layout]) -> bool:
         return True
     if layout in above:
         return False
-    inner = [*layout.fields.values(), *filter(None, (layout.item, layout.whole))]
+    # managedFields are taken apart before documents are compared, and mean nothing deeper down.
+    fields = [inner for name, inner in layout.fields.items() if name != "managedFields"]
+    inner = [*fields, *filter(None, (layout.item, layout.whole))]
     return any(_holds_anything(one, [*above, layout]) for one in inner)
 
 
