@@ -9,6 +9,7 @@ need nft nftables
 need ip iproute2
 need curl curl
 need mount mount
+need ps procps
 python3 -c 'import ensurepip' 2>/dev/null || missing="$missing python3-venv"
 if [ "${WRK:-}" = 1 ]; then need wrk wrk; fi
 [ -n "$missing" ] || exit 0
