@@ -84,11 +84,16 @@ def unsupported(pod: Pod) -> list[str]:
     return list(_refused(pod.spec, pod.host_network))
 
 
-def not_enforced(pod: Pod) -> list[str]:
-    """Fields that would confine a container: plain processes run without, and the pod says so."""
+def not_enforced(pod: Pod, limits: Sequence[str] = ()) -> list[str]:
+    """Fields that would confine a container: plain processes run without, and the pod says so.
+
+    `limits` are the resources that this machine cannot limit (Runtime.unenforced_limits).
+    """
     found = dict.fromkeys(_unenforced(pod.spec.get("securityContext") or {}))
     for container in _containers(pod.spec):
         found.update(dict.fromkeys(_unenforced(container.get("securityContext") or {})))
+        wanted = (container.get("resources") or {}).get("limits") or {}
+        found.update(dict.fromkeys(f"resources.limits.{n}" for n in limits if n in wanted))
     return list(found)
 
 

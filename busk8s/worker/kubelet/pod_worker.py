@@ -182,7 +182,8 @@ class PodWorker:
         if any(omitted_tokens(volume) for volume in volumes):
             text = "projected serviceAccountToken is not supported yet and was left out"
             record(pod_reference(pod), "Warning", "TokenOmitted", text)
-        if self._parts.runtime.name == "process" and (fields := not_enforced(pod)):
+        runtime = self._parts.runtime
+        if runtime.name == "process" and (fields := not_enforced(pod, runtime.unenforced_limits())):
             text = f"the process runtime does not enforce: {', '.join(fields)}"
             record(pod_reference(pod), "Warning", "NotEnforced", text)
 

@@ -144,6 +144,10 @@ class Runtime(Protocol):
         """Let go of the runtime; containers go on (a kubelet restart finds them again)."""
         ...
 
+    def unenforced_limits(self) -> Sequence[str]:
+        """Which of "cpu" and "memory" this machine cannot hold containers to."""
+        ...
+
     async def set_pod_cidr(self, pod_cidr: str) -> None:
         """The node's pod subnet is known (CRI UpdateRuntimeConfig). Idempotent; before it, only
         host-network sandboxes can be run where pods have networks of their own.

@@ -121,7 +121,10 @@ class Cgroups:
         return sorted(self._v1) or self._v2_controllers
 
     def make(self, container_id: str, limits: Json) -> list[str]:
-        """Groups for a container; what was made. Raises OSError if a wanted limit cannot be set."""
+        """Groups for a container; what was made. Raises OSError if a limit that can be is not set.
+
+        A limit whose controller is not there is left out: see Runtime.unenforced_limits.
+        """
         paths = []
         for controller, parent in self._v1.items():
             needed = controller in ("memory", "cpuacct") or _wants(controller, limits)
@@ -131,7 +134,8 @@ class Cgroups:
             paths.append(self._child(self._v2, container_id))
         version = 1 if self._v1 else 2
         for controller, file, value in settings(limits, version):
-            self._set(controller, container_id, file, value)
+            if controller in self.controllers():  # The kubelet says what is not enforced here.
+                self._set(controller, container_id, file, value)
         return paths
 
     def paths(self, container_id: str) -> list[str]:

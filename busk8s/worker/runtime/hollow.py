@@ -75,6 +75,9 @@ class HollowRuntime:
             timer.cancel()
         self._timers.clear()
 
+    def unenforced_limits(self) -> Sequence[str]:
+        return ()
+
     async def set_pod_cidr(self, pod_cidr: str) -> None:
         """Addresses are pretended too: the first three numbers of the subnet, and a count."""
         self.subnet = pod_cidr.rpartition(".")[0] or self.subnet

@@ -159,6 +159,10 @@ class ProcessRuntime:
     async def reopen_log(self, container_id: str) -> None:
         await self._call("reopen_log", {"id": container_id})
 
+    def unenforced_limits(self) -> Sequence[str]:
+        controllers = self.features.get("cgroups", {}).get("controllers", ())
+        return [name for name in ("cpu", "memory") if name not in controllers]
+
     async def set_pod_cidr(self, pod_cidr: str) -> None:
         """The node's pod subnet is known (CRI UpdateRuntimeConfig). Idempotent."""
         await self._call("set_pod_cidr", {"pod_cidr": pod_cidr})

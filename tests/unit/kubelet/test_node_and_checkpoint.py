@@ -92,6 +92,13 @@ def test_what_cannot_be_done_is_named() -> None:
     assert not_enforced(made) == ["readOnlyRootFilesystem", "allowPrivilegeEscalation"]
 
 
+def test_a_limit_that_this_machine_cannot_hold_is_named_and_the_container_runs() -> None:
+    resources = {"limits": {"memory": "1Gi"}, "requests": {"cpu": "1"}}
+    made = make_pod({"containers": [{"name": "c", "image": "i", "resources": resources}]})
+    assert not_enforced(made, ["cpu", "memory"]) == ["resources.limits.memory"]
+    assert not_enforced(made, []) == []
+
+
 def status(now: float, health: Health, old: dict[str, Any]) -> dict[str, Any]:
     return node_status(now, "n1", MACHINE, ["10.0.0.1"], health, "x://1", pods_max=110, old=old)
 
