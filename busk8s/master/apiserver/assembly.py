@@ -29,7 +29,6 @@ from busk8s.master.apiserver.authn import Authenticator
 from busk8s.master.apiserver.authz import ClusterAuthorizer
 from busk8s.master.apiserver.bootstrap import (
     Address,
-    Dispatch,
     bootstrap,
     first_service_ip,
     keep,
@@ -40,6 +39,7 @@ from busk8s.master.apiserver.health import Health
 from busk8s.master.apiserver.http import HttpServer
 from busk8s.master.apiserver.impersonation import Impersonator
 from busk8s.master.apiserver.listening import bus_open, server_keys
+from busk8s.master.apiserver.loopback import Dispatch
 from busk8s.master.apiserver.metrics import Metrics
 from busk8s.master.apiserver.node_authz import NodeAuthorizer
 from busk8s.master.apiserver.pki import Pki, host_names

@@ -9,23 +9,19 @@ Invariant idempotent: objects that are there stay as users left them, but for th
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
 from busk8s import errors
 from busk8s.api.object import Json
-from busk8s.api.request import Request, Response
 from busk8s.clock import Clock
 from busk8s.log import Logger
-from busk8s.master.apiserver.authn import LOOPBACK
+from busk8s.master.apiserver.loopback import Dispatch, ask
 
 log = Logger("busk8s.apiserver")
 
 KEEP_EVERY_S = 10.0  # How long a deleted default object is missed; upstream's time.
-Dispatch = Callable[[Request], Awaitable[Response]]
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 CRITICAL = {
     "system-node-critical": (
@@ -101,20 +97,11 @@ async def keep(dispatch: Dispatch, address: Address, clock: Clock) -> None:
 
 
 async def _ask(dispatch: Dispatch, method: str, path: str, body: Json | None = None) -> Json | None:
-    response = await dispatch(
-        Request(
-            method,
-            path,
-            LOOPBACK,
-            body=orjson.dumps(body) if body is not None else b"",
-            headers={"user-agent": "kube-apiserver"},
-        )
-    )
-    answer: Json = orjson.loads(response.body)
-    if response.status < 400:
+    status, answer = await ask(dispatch, method, path, body)
+    if status < 400:
         return answer
     # Another apiserver over the same store may have been quicker.
-    if (method, response.status) in (("GET", 404), ("POST", 409)):
+    if (method, status) in (("GET", 404), ("POST", 409)):
         return None
     raise errors.Error.from_status(answer)
 

@@ -8,17 +8,11 @@ Invariant idempotent; safe beside another API server that does the same over the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-
-import orjson
 
 from busk8s import errors
 from busk8s.api.object import Json
-from busk8s.api.request import Request, Response
-from busk8s.master.apiserver.authn import LOOPBACK
+from busk8s.master.apiserver.loopback import Dispatch, ask
 from busk8s.master.apiserver.rbac.reconcile import Recreate, collection, default_objects, plan
-
-Dispatch = Callable[[Request], Awaitable[Response]]
 
 ATTEMPTS_MAX = 3  # Lost races against somebody else's writes to one object.
 AT_ONCE_MAX = 64  # Writes that share commits with each other.
@@ -58,18 +52,9 @@ async def _settle(dispatch: Dispatch, wanted: Json) -> None:
 
 async def _ask(dispatch: Dispatch, method: str, path: str, body: Json | None = None) -> Json | None:
     """The answer; None where somebody else was quicker, or nothing is there."""
-    response = await dispatch(
-        Request(
-            method,
-            path,
-            LOOPBACK,
-            body=orjson.dumps(body) if body is not None else b"",
-            headers={"user-agent": "kube-apiserver"},
-        )
-    )
-    answer: Json = orjson.loads(response.body)
-    if response.status < 400:
+    status, answer = await ask(dispatch, method, path, body)
+    if status < 400:
         return answer
-    if response.status in (404, 409):
+    if status in (404, 409):
         return None
     raise errors.Error.from_status(answer)

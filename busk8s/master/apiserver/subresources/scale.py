@@ -26,6 +26,7 @@ from busk8s.master.apiserver.tracking import setting_of, split
 from busk8s.master.apiserver.write import (
     PATCH_ATTEMPTS_MAX,
     UPDATE_ATTEMPTS_MAX,
+    Make,
     check_address,
     patch_function,
     replace,
@@ -72,16 +73,7 @@ async def update(parts: Parts, call: Call) -> Response:
     def make(old: Object) -> tuple[Json, list[str]]:
         return _scaled(old, scale), []
 
-    obj = await replace(
-        parts,
-        call,
-        make,
-        options,
-        warnings,
-        prepare=prepare_update,
-        attempts=UPDATE_ATTEMPTS_MAX,
-    )
-    return rest.with_warnings(rest.answer(scale_of(obj)), warnings)
+    return await _write(parts, call, make, options, warnings, attempts=UPDATE_ATTEMPTS_MAX)
 
 
 async def patch(parts: Parts, call: Call) -> Response:
@@ -102,14 +94,21 @@ async def patch(parts: Parts, call: Call) -> Response:
         return _scaled(old, scale), said
 
     warnings: list[str] = []
+    return await _write(parts, call, make, options, warnings, attempts=PATCH_ATTEMPTS_MAX)
+
+
+async def _write(
+    parts: Parts,
+    call: Call,
+    make: Make,
+    options: rest.WriteOptions,
+    warnings: list[str],
+    *,
+    attempts: int,
+) -> Response:
+    """Write what `make` makes of the workload; answer with its Scale."""
     obj = await replace(
-        parts,
-        call,
-        make,
-        options,
-        warnings,
-        prepare=prepare_update,
-        attempts=PATCH_ATTEMPTS_MAX,
+        parts, call, make, options, warnings, prepare=prepare_update, attempts=attempts
     )
     return rest.with_warnings(rest.answer(scale_of(obj)), warnings)
 
@@ -139,16 +138,7 @@ async def _apply(parts: Parts, call: Call) -> Response:
         new["metadata"]["managedFields"] = managers.write(managed)
         return new, []
 
-    obj = await replace(
-        parts,
-        call,
-        make,
-        options,
-        warnings,
-        prepare=prepare_update,
-        attempts=PATCH_ATTEMPTS_MAX,
-    )
-    return rest.with_warnings(rest.answer(scale_of(obj)), warnings)
+    return await _write(parts, call, make, options, warnings, attempts=PATCH_ATTEMPTS_MAX)
 
 
 def _scaled(old: Object, scale: Json) -> Json:
