@@ -47,6 +47,7 @@ class Error(Exception):
         self.uid = uid
         self.causes = tuple(causes)
         self.retry_after_s = retry_after_s
+        self.warnings: tuple[str, ...] = ()  # told to the client beside the refusal
 
     def to_status(self) -> dict[str, Any]:
         """The `Status` object (meta/v1) for this error."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from busk8s.api.object import Json, Object
 from busk8s.api.request import ANONYMOUS, User
@@ -74,6 +74,9 @@ class Operation:
 
     `object` is None for DELETE; `old` is None for CREATE. For CONNECT and for subresources whose
     body is another kind (binding, eviction, scale, token) `object` is that body.
+    `annotations` are for the audit log. `changed` is set by an asynchronous mutating plug-in that
+    changed the object: the mutating part then runs once more, as `round` 1; what such a plug-in
+    must know of round 0 lies in `memory`, under its own name.
     """
 
     attributes: Attributes
@@ -83,6 +86,10 @@ class Operation:
     dry_run: bool = False
     warnings: list[str] = field(default_factory=list)
     options: Json = field(default_factory=dict)
+    annotations: dict[str, str] = field(default_factory=dict)
+    changed: bool = False
+    round: int = 0
+    memory: dict[str, Any] = field(default_factory=dict)
 
 
 class Authorizer(Protocol):

@@ -46,18 +46,22 @@ _POLICIES = ("Orphan", "Background", "Foreground")
 async def delete(parts: Parts, call: Call) -> Response:
     """DELETE of an object."""
     options = options_of(call.request)
-    obj, gone = await delete_object(parts, call, options)
+    warnings: list[str] = []
+    obj, gone = await delete_object(parts, call, options, warnings)
     waits = options.orphan is False or options.propagation == "Foreground"
     status = 202 if waits and not gone else 200
     if gone and not strategy_of(call.stored).returns_deleted:
         resource = call.resource
         body = rest.success(call.name, group=resource.group, plural=resource.plural, uid=obj.uid)
-        return Response(status, body)
-    return render(call, to_served(call.resource, obj), status)
+        return rest.with_warnings(Response(status, body), warnings)
+    return rest.with_warnings(render(call, to_served(call.resource, obj), status), warnings)
 
 
-async def delete_object(parts: Parts, call: Call, options: DeleteOptions) -> tuple[Object, bool]:
+async def delete_object(
+    parts: Parts, call: Call, options: DeleteOptions, warnings: list[str] | None = None
+) -> tuple[Object, bool]:
     """Delete what `call` names: its last or present state, and whether it is gone."""
+    said = warnings if warnings is not None else []
     for _ in range(DELETE_ATTEMPTS_MAX):
         old = parts.cache.get(call.stored.key, call.namespace, call.name)
         if old is None:
@@ -65,7 +69,7 @@ async def delete_object(parts: Parts, call: Call, options: DeleteOptions) -> tup
         _check_preconditions(call, old, options)
         seen = to_served(call.resource, old)
         operation = Operation(
-            call.attributes, "DELETE", None, seen, options.dry_run, [], _as_json(options)
+            call.attributes, "DELETE", None, seen, options.dry_run, said, _as_json(options)
         )
         await parts.admission.mutate(operation)
         await parts.admission.validate(operation)

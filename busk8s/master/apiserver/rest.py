@@ -83,7 +83,8 @@ def refusal(error: errors.Error) -> Response:
     headers: tuple[tuple[str, str], ...] = ()
     if error.retry_after_s:
         headers = (("Retry-After", str(error.retry_after_s)),)
-    return Response(error.code, orjson.dumps(error.to_status()), headers=headers)
+    response = Response(error.code, orjson.dumps(error.to_status()), headers=headers)
+    return with_warnings(response, error.warnings)
 
 
 def success(name: str, *, group: str, plural: str, uid: str) -> bytes:

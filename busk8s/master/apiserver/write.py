@@ -79,11 +79,6 @@ async def create_object(
     """Create what `data` (served version, decoded) describes."""
     resource = call.resource
     metadata = check_address(call, data)
-    base = "" if metadata.get("name") else metadata.get("generateName", "")
-    if base:
-        metadata["name"] = generated_name(base, parts.ids.suffix())
-    metadata["uid"] = parts.ids.uid()
-    metadata["creationTimestamp"] = format_time(parts.clock.now())
     for key in _NOT_ON_CREATE:
         metadata.pop(key, None)
     operation = Operation(
@@ -91,6 +86,13 @@ async def create_object(
     )
     await parts.admission.mutate(operation)
     data = _object_of(operation)
+    metadata = check_address(call, data)
+    # After mutation, as upstream: webhooks see the name a client gave, and no other.
+    base = "" if metadata.get("name") else metadata.get("generateName", "")
+    if base:
+        metadata["name"] = generated_name(base, parts.ids.suffix())
+    metadata["uid"] = parts.ids.uid()
+    metadata["creationTimestamp"] = format_time(parts.clock.now())
     apply_defaults(resource, data)
     stored = to_stored(resource, data)
     prepare_create(strategy_of(call.stored), stored)
@@ -109,6 +111,8 @@ async def create_object(
 
 
 _NOT_ON_CREATE = (
+    "uid",
+    "creationTimestamp",
     "resourceVersion",
     "deletionTimestamp",
     "deletionGracePeriodSeconds",
@@ -116,7 +120,17 @@ _NOT_ON_CREATE = (
 
 
 def _options(options: rest.WriteOptions) -> Json:
-    return {"fieldManager": options.field_manager} if options.field_manager else {}
+    """The options as admission shows them: what was said, not what is assumed."""
+    said: Json = {}
+    if options.dry_run:
+        said["dryRun"] = ["All"]
+    if options.field_manager:
+        said["fieldManager"] = options.field_manager
+    if options.field_validation != "Warn":
+        said["fieldValidation"] = options.field_validation
+    if options.applies and options.force:
+        said["force"] = True
+    return said
 
 
 def _object_of(operation: Operation) -> Json:
@@ -276,6 +290,7 @@ async def _replace_once(
     )
     await parts.admission.mutate(operation)
     new = _object_of(operation)
+    check_address(call, new)
     apply_defaults(call.resource, new)
     stored, before = to_stored(call.resource, new), old.data
     tidy_metadata(stored["metadata"])

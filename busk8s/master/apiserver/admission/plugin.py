@@ -43,6 +43,18 @@ class Plugin(Protocol):
     def admit(self, operation: Operation) -> None: ...
 
 
+class AsyncPlugin(Protocol):
+    """A plug-in that may wait: policies and webhooks. In the mutating part it may change
+    `operation.object` and then sets `operation.changed`; the object it sees has its defaults.
+    """
+
+    def interest_in(self, operation: Operation) -> bool:
+        """Whether `admit` need be called; asked of every write, so one look-up at most."""
+        ...
+
+    async def admit(self, operation: Operation) -> None: ...
+
+
 def refuse(attributes: Attributes, why: str, *, name: str = "") -> errors.Error:
     """403 in the form `pods "x" is forbidden: why`."""
     return errors.forbidden(attributes.plural, name or attributes.name, why, group=attributes.group)
