@@ -23,7 +23,9 @@ class Object:
     `data` is parsed lazily, once, and is shared by all readers: never change it.
     """
 
-    __slots__ = ("_data", "_labels", "body", "name", "namespace", "resource", "revision")
+    __slots__ = (
+        "_data", "_labels", "body", "message", "name", "namespace", "resource", "revision",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -40,6 +42,7 @@ class Object:
         self.name = name
         self.revision = revision
         self.body = body
+        self.message: bytes | None = None  # In protobuf, while the API server keeps it.
         self._data = data
         self._labels: dict[str, str] | None = None
 

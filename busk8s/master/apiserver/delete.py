@@ -29,7 +29,7 @@ from busk8s.master.apiserver.delete_plan import (
 )
 from busk8s.master.apiserver.parts import Call, Parts
 from busk8s.master.apiserver.read import missing
-from busk8s.master.apiserver.render import render, render_list
+from busk8s.master.apiserver.render import list_metadata, render, render_list
 from busk8s.master.apiserver.selection import selection_of
 from busk8s.master.apiserver.strategies.table import strategy_of
 from busk8s.master.apiserver.versions import to_served
@@ -141,7 +141,7 @@ async def delete_collection(parts: Parts, call: Call) -> Response:
     if failed:
         raise failed[0]
     gone = [to_served(call.resource, obj) for obj in last if obj is not None]
-    return render_list(call, gone, parts.cache.revision)
+    return render_list(call, gone, list_metadata(parts.cache.revision))
 
 
 def _one_of(call: Call, obj: Object) -> Call:

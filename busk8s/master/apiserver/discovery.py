@@ -18,7 +18,7 @@ from busk8s import errors
 from busk8s.api import discovery, openapi, openapi_wire, scheme
 from busk8s.api.object import Json
 from busk8s.api.request import JSON, Request, Response
-from busk8s.master.apiserver import rest
+from busk8s.master.apiserver import encoded, rest
 from busk8s.master.apiserver.dispatch import UNSUPPORTED
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -68,8 +68,8 @@ class _Plain:
 
     async def __call__(self, request: Request) -> Response:
         _only_get(request)
-        rest.negotiate(request.accept)
-        return Response(200, self._body)
+        accept = rest.negotiate(request.accept)
+        return encoded.in_form(Response(200, self._body), accept.media)
 
 
 class _Either:
@@ -83,8 +83,9 @@ class _Either:
 
     async def __call__(self, request: Request) -> Response:
         _only_get(request)
-        if rest.negotiate(request.accept).group != "apidiscovery.k8s.io":
-            return Response(200, self._plain)
+        accept = rest.negotiate(request.accept)
+        if accept.group != "apidiscovery.k8s.io":
+            return encoded.in_form(Response(200, self._plain), accept.media)
         if request.headers.get("if-none-match") == self._headers[0][1]:
             return Response(304, b"", AGGREGATED, self._headers)
         return Response(200, self._aggregated, AGGREGATED, self._headers)

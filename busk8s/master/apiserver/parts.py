@@ -21,6 +21,7 @@ from busk8s.master.apiserver.attributes import (
     TokenSigner,
     Unstored,
 )
+from busk8s.master.apiserver.encoded import Messages
 from busk8s.master.apiserver.listing import ListCache
 from busk8s.master.apiserver.rest import Accept
 from busk8s.master.store.base import Store
@@ -42,6 +43,7 @@ class Parts:
     unstored: Unstored | None
     services: ServiceAllocators
     lists: ListCache
+    messages: Messages
 
 
 @dataclass(slots=True)

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from busk8s import errors
+from busk8s.api import protobuf
 from busk8s.api.object import Object
 from busk8s.api.request import Request, Response
 from busk8s.master.apiserver import rest
 from busk8s.master.apiserver.listing import PageExpired, Token, after
 from busk8s.master.apiserver.parts import Call, Parts
-from busk8s.master.apiserver.render import render, render_list
+from busk8s.master.apiserver.render import list_kind, list_metadata, render, render_list
 from busk8s.master.apiserver.selection import Selection, selection_of
 from busk8s.master.apiserver.versions import to_served
 
@@ -37,7 +38,11 @@ def missing(call: Call) -> errors.Error:
 async def get(parts: Parts, call: Call) -> Response:
     if call.request.query:
         check_revision(parts, revision_of(call.request))
-    return render(call, to_served(call.resource, find(parts, call)))
+    obj = to_served(call.resource, find(parts, call))
+    if call.accept.media == protobuf.CONTENT_TYPE:
+        body = parts.messages.body_of(obj, call.accept.shape)
+        return Response(200, body, protobuf.CONTENT_TYPE)
+    return render(call, obj)
 
 
 async def list_(parts: Parts, call: Call) -> Response:
@@ -47,13 +52,13 @@ async def list_(parts: Parts, call: Call) -> Response:
     limit, token = rest.integer(request, "limit") or 0, request.param("continue")
     exact = _check_match(parts, call, token)
     if token:
-        return _next_page(parts, call, selection, limit, Token.decode(token))
+        return await _next_page(parts, call, selection, limit, Token.decode(token))
     revision = exact or parts.cache.revision
     plain = limit <= 0 and call.accept == rest.Accept()
     if plain and not (parts.unstored and parts.unstored.holds(call.stored.key)):
         return _whole(parts, call, selection, revision)
     objects = _select(parts, call, selection)
-    return _page(parts, call, objects, selection, limit, revision)
+    return await _page(parts, call, objects, selection, limit, revision)
 
 
 def _check_match(parts: Parts, call: Call, token: str) -> int:
@@ -156,7 +161,7 @@ def list_head(call: Call, revision: int) -> bytes:
     )
 
 
-def _next_page(
+async def _next_page(
     parts: Parts, call: Call, selection: Selection, limit: int, token: Token
 ) -> Response:
     if token.revision < 0:
@@ -171,14 +176,14 @@ def _next_page(
                 raise PageExpired(token.after)
             objects = held
     start = after(objects, token.after)
-    return _page(parts, call, objects, selection, limit, revision, start)
+    return await _page(parts, call, objects, selection, limit, revision, start)
 
 
 def _asked(call: Call, selection: Selection, revision: int) -> tuple[object, ...]:
     return (call.resource.key, call.resource.version, call.namespace, selection.text, revision)
 
 
-def _page(
+async def _page(
     parts: Parts,
     call: Call,
     objects: Sequence[Object],
@@ -193,4 +198,8 @@ def _page(
     if left > 0:
         token = Token(revision, (page[-1].namespace, page[-1].name)).encode()
         parts.lists.hold(_asked(call, selection, revision), objects)
-    return render_list(call, page, revision, token=token, left=left if selection.everything else 0)
+    metadata = list_metadata(revision, token, left if selection.everything else 0)
+    if call.accept.media == protobuf.CONTENT_TYPE:
+        names = list_kind(call)
+        return await parts.messages.list_of(*names, metadata, page, call.accept.shape)
+    return render_list(call, page, metadata)

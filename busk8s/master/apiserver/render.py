@@ -40,28 +40,38 @@ def shaped(call: Call, obj: Object) -> bytes:
     return obj.body
 
 
-def render_list(
-    call: Call, objects: Sequence[Object], revision: int, *, token: str = "", left: int = 0
-) -> Response:
-    """A list of `objects` at `revision`; `token` and `left` where it goes on."""
+def list_metadata(revision: int, token: str = "", left: int = 0) -> Json:
+    """ListMeta at `revision`; `token` and `left` where the list goes on."""
     metadata: Json = {"resourceVersion": str(revision)}
     if token:
         metadata["continue"] = token
         if left:
             metadata["remainingItemCount"] = left
+    return metadata
+
+
+def list_kind(call: Call) -> tuple[str, str]:
+    """apiVersion and kind of a list in the accepted shape (Tables aside)."""
+    if call.accept.shape == "partial":
+        return "meta.k8s.io/v1", "PartialObjectMetadataList"
+    return call.resource.api_version, call.resource.list_kind or call.resource.kind + "List"
+
+
+def render_list(call: Call, objects: Sequence[Object], metadata: Json) -> Response:
+    """A list of `objects` with this ListMeta."""
     if call.accept.shape == "table":
         data = table(call.request, call.resource, objects, call.now)
         data["metadata"] = metadata
         return Response(200, orjson.dumps(data))
-    if call.accept.shape == "partial":
-        kind, version = "PartialObjectMetadataList", "meta.k8s.io/v1"
-        items = b",".join([partial(obj) for obj in objects])
-    else:
-        kind = call.resource.list_kind or call.resource.kind + "List"
-        version = call.resource.api_version
-        items = b",".join([obj.body for obj in objects])
+    one = partial if call.accept.shape == "partial" else _whole
+    items = b",".join([one(obj) for obj in objects])
+    version, kind = list_kind(call)
     head = orjson.dumps({"kind": kind, "apiVersion": version, "metadata": metadata})
     return Response(200, b'%b,"items":[%b]}' % (head[:-1], items))
+
+
+def _whole(obj: Object) -> bytes:
+    return obj.body
 
 
 def partial(obj: Object) -> bytes:

@@ -6,7 +6,7 @@ Leaves    what an answer contains (read, write, delete), its transport (http, bu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -27,6 +27,8 @@ WARNING_BYTES_MAX = 1_024  # Each, as clients print them whole.
 
 YAML = "application/yaml"
 OFFERED = (JSON, YAML)
+ALL_OFFERED = (JSON, YAML, protobuf.CONTENT_TYPE)
+_JOKERS = ("*/*", "application/*")
 
 Shape = Literal["object", "table", "partial"]
 
@@ -46,32 +48,51 @@ _PLAIN = Accept()
 
 
 @lru_cache(maxsize=ACCEPT_CACHED_MAX)
-def negotiate(header: str) -> Accept:
-    """The first alternative of an Accept header that can be served; raises 406."""
+def negotiate(header: str, *, messages: bool = True) -> Accept:
+    """The best alternative of an Accept header that can be served; raises 406.
+
+    `messages`: what is asked for has a protobuf form; metadata alone always has one.
+    """
     if not header:
         return _PLAIN
-    for alternative in header.split(","):
-        accept = _alternative(alternative)
-        if accept is not None:
+    for media, given in _alternatives(header):
+        accept = _alternative(media, given)
+        if accept is None:
+            continue
+        if accept.media != protobuf.CONTENT_TYPE or messages or accept.shape == "partial":
             return accept
-    raise errors.not_acceptable(OFFERED)
+    raise errors.not_acceptable(ALL_OFFERED if messages else OFFERED)
 
 
-def _alternative(text: str) -> Accept | None:
-    media, *parameters = (part.strip() for part in text.split(";"))
-    if media in ("*/*", "application/*"):
+def _alternatives(header: str) -> list[tuple[str, dict[str, str]]]:
+    """Media types with their parameters: the best first, of equal ones as they stand."""
+    found: list[tuple[tuple[float, bool, bool], str, dict[str, str]]] = []
+    for text in header.split(","):
+        media, *parameters = (part.strip() for part in text.split(";"))
+        given = dict(p.split("=", 1) for p in parameters if "=" in p)
+        try:
+            quality = float(given.get("q", "1"))
+        except ValueError:
+            continue
+        if quality > 0:
+            found.append(((-quality, media == "*/*", media.endswith("/*")), media.lower(), given))
+    found.sort(key=lambda one: one[0])
+    return [(media, given) for _, media, given in found]
+
+
+def _alternative(media: str, given: Mapping[str, str]) -> Accept | None:
+    if media in _JOKERS:
         media = JSON
-    if media not in OFFERED:
+    if media not in ALL_OFFERED:
         return None
-    given = dict(p.split("=", 1) for p in parameters if "=" in p)
     kind, group, version = given.get("as", ""), given.get("g", ""), given.get("v", "")
     if not kind:
         return Accept(media)
-    if group == "apidiscovery.k8s.io":
+    if group == "apidiscovery.k8s.io" and media == JSON:
         return Accept(media, "object", group, version, kind) if version == "v2" else None
     if group != "meta.k8s.io" or version != "v1":
         return None
-    if kind == "Table":
+    if kind == "Table" and media != protobuf.CONTENT_TYPE:
         return Accept(media, "table", group, version, kind)
     if kind in ("PartialObjectMetadata", "PartialObjectMetadataList"):
         return Accept(media, "partial", group, version, kind)

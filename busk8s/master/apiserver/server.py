@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 
 from busk8s import errors
+from busk8s.api import protobuf
 from busk8s.api.request import Request, Response
+from busk8s.api.scheme import Resource
 from busk8s.clock import Clock
 from busk8s.ids import IdSource
 from busk8s.log import Logger
-from busk8s.master.apiserver import discovery, rest
+from busk8s.master.apiserver import discovery, encoded, rest
 from busk8s.master.apiserver.allocators import (
     NETWORK_DEFAULT,
     NODE_PORTS_DEFAULT,
@@ -41,6 +43,7 @@ from busk8s.master.store.watch import WatchCache
 
 Handler = Callable[[Request], Awaitable[Response]]
 
+NOT_ACCEPTABLE = 406
 BODY_BYTES_MAX = 3 * 1024 * 1024  # Upstream's limit of a request body.
 
 log = Logger("busk8s.apiserver")
@@ -80,6 +83,7 @@ class ApiServer:
             unstored=unstored,
             services=ServiceAllocators(service_network, node_ports),
             lists=ListCache(),
+            messages=encoded.Messages(),
         )
         self._handlers: dict[str, Handler] = {**discovery.handlers(), **(handlers or {})}
         self._routes = Routes()
@@ -97,15 +101,16 @@ class ApiServer:
                 return rest.pretty(request, response)
             return response
         except errors.Error as error:
-            return rest.refusal(error)
+            return _refused(request, error)
         except StoreBusy as error:
-            return rest.refusal(errors.too_many_requests(f"the store is busy: {error}"))
+            busy = errors.too_many_requests(f"the store is busy: {error}")
+            return _refused(request, busy)
         except StoreError as error:
             log.error("store failed", method=request.method, path=request.path, why=error)
-            return rest.refusal(errors.internal(f"the store failed: {error}"))
+            return _refused(request, errors.internal(f"the store failed: {error}"))
         except Exception as error:  # noqa: BLE001  # a bug must cost one request, not the server
             log.error("bug in request", error=error, method=request.method, path=request.path)
-            return rest.refusal(errors.internal(f"{type(error).__name__}"))
+            return _refused(request, errors.internal(f"{type(error).__name__}"))
 
     async def _answer(self, request: Request) -> Response:
         route = self._routes.find(request.path)
@@ -136,11 +141,11 @@ class ApiServer:
             attributes,
             route.resource,
             stored_of(route.resource),
-            rest.negotiate(request.accept),
+            rest.negotiate(request.accept, messages=_has_messages(route.resource)),
             self.parts.clock.now(),
         )
         response = await action_for(call)(self.parts, call)
-        return rest.in_yaml(response) if call.accept.media == rest.YAML else response
+        return encoded.in_form(response, call.accept.media)
 
     def _ready(self, route: Route) -> Response | None:
         """The hot path of get: the bytes as they lie in the cache."""
@@ -172,3 +177,15 @@ class ApiServer:
             if handler is not None:
                 return handler
         return None
+
+
+def _has_messages(resource: Resource) -> bool:
+    return protobuf.has_form(resource.api_version, resource.kind)
+
+
+def _refused(request: Request, error: errors.Error) -> Response:
+    """The Status of `error`, as protobuf where the request asks for that first."""
+    response = rest.refusal(error)
+    if protobuf.CONTENT_TYPE not in request.accept or error.code == NOT_ACCEPTABLE:
+        return response
+    return encoded.in_form(response, rest.negotiate(request.accept).media)

@@ -9,13 +9,15 @@ Invariant lines come in revision order; after a bookmark nothing at or below its
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator
 
 import orjson
 
 from busk8s import errors
+from busk8s.api import protobuf
 from busk8s.api.object import Json, Object
-from busk8s.api.request import Response
+from busk8s.api.request import JSON, Response
 from busk8s.master.apiserver import rest
 from busk8s.master.apiserver.parts import Call, Parts
 from busk8s.master.apiserver.read import check_revision, revision_of
@@ -46,7 +48,8 @@ async def watch(parts: Parts, call: Call) -> Response:
         table(request, call.resource, [], call.now)  # Refuse a bad includeObject before streaming.
     fresh = initial or (initial is None and revision == 0)
     limit = min(float(timeout or TIMEOUT_S_DEFAULT), TIMEOUT_S_MAX)
-    return Response(200, stream=watch.run(None if fresh else revision, limit))
+    media = protobuf.WATCH_CONTENT_TYPE if watch.messages else JSON
+    return Response(200, b"", media, stream=watch.run(None if fresh else revision, limit))
 
 
 def _sends_initial(call: Call) -> bool | None:
@@ -74,9 +77,11 @@ def _option(field: str, message: str) -> errors.Error:
     return errors.invalid("ListOptions", "", causes, group="meta.k8s.io")
 
 
-def error_line(error: errors.Error) -> bytes:
-    """The ERROR event that ends a watch."""
-    return orjson.dumps({"type": "ERROR", "object": error.to_status()}) + b"\n"
+def _wrapped(kind: str, body: Json, *, messages: bool) -> bytes:
+    """An event about no stored object."""
+    if messages:
+        return protobuf.watch_frame(kind, protobuf.encode(body))
+    return orjson.dumps({"type": kind, "object": body}) + b"\n"
 
 
 class _Watch:
@@ -96,6 +101,7 @@ class _Watch:
         self._selection = selection
         self._bookmarks = bookmarks
         self._initial_end = initial_end
+        self.messages = call.accept.media == protobuf.CONTENT_TYPE
         self._plain = call.accept.shape == "object" and call.resource is call.stored
         self._columns_sent = False
 
@@ -108,17 +114,18 @@ class _Watch:
         try:
             watcher = cache.watch(call.stored.key, scope, since)
         except Compacted as gone:
-            yield error_line(errors.expired(f"too old resource version: {since} ({gone.oldest})"))
+            yield self._error(errors.expired(f"too old resource version: {since} ({gone.oldest})"))
             return
         try:
-            for chunk in _packed([self._first(obj) for obj in begin]):
+            for chunk in _packed(map(self._first, begin)):
                 yield chunk
+                await asyncio.sleep(0)  # A long beginning is made between the work of others.
             if self._initial_end and self._bookmarks:
                 yield self._bookmark(revision, initial_end=True)
             async for chunk in self._live(watcher, limit_s):
                 yield chunk
         except Overflow:
-            yield error_line(
+            yield self._error(
                 errors.expired("too slow: the watch fell behind; list and watch again")
             )
         finally:
@@ -131,7 +138,7 @@ class _Watch:
         end, due = now + limit_s, now + BOOKMARK_EVERY_S
         while (now := clock.monotonic()) < end:
             events = await watcher.next(max(min(end, due) - now, 0.0))
-            for chunk in _packed([self._line(event) for event in events]):
+            for chunk in _packed(map(self._line, events)):
                 yield chunk
             if self._bookmarks and (not events or clock.monotonic() >= due):
                 # With events at hand more may have come since: the last of them is sure.
@@ -150,7 +157,7 @@ class _Watch:
         selection = self._selection
         if selection.everything:
             if self._plain:
-                return event.line
+                return self._plain_line(event)
             return self._event(event.type.encode(), to_served(self._call.resource, event.object))
         resource = self._call.resource
         now = to_served(resource, event.object)
@@ -160,12 +167,23 @@ class _Watch:
         if event.type == "DELETED":
             return self._event(b"DELETED", now) if matched else b""
         if matches and matched == (event.type == "MODIFIED") and self._plain:
-            return event.line
+            return self._plain_line(event)
         if matches:
             return self._event(b"MODIFIED" if matched else b"ADDED", now)
         return self._event(b"DELETED", now) if matched else b""
 
+    def _plain_line(self, event: Event) -> bytes:
+        """The whole event, encoded once for all watchers of its form."""
+        if not self.messages:
+            return event.line
+        if event.frame is None:
+            event.frame = self._event(event.type.encode(), event.object)
+        return event.frame
+
     def _event(self, kind: bytes, obj: Object) -> bytes:
+        if self.messages:
+            body = self._parts.messages.body_of(obj, self._call.accept.shape)
+            return protobuf.watch_frame(kind.decode(), body)
         return b'{"type":"%b","object":%b}\n' % (kind, self._body(obj))
 
     def _body(self, obj: Object) -> bytes:
@@ -197,12 +215,15 @@ class _Watch:
                 "columnDefinitions": None,
                 "rows": [{"cells": [], "object": body}],
             }
-        return orjson.dumps({"type": "BOOKMARK", "object": body}) + b"\n"
+        return _wrapped("BOOKMARK", body, messages=self.messages)
+
+    def _error(self, error: errors.Error) -> bytes:
+        """The ERROR event that ends a watch."""
+        return _wrapped("ERROR", error.to_status(), messages=self.messages)
 
 
-def _packed(lines: Sequence[bytes]) -> Sequence[bytes]:
+def _packed(lines: Iterable[bytes]) -> Iterator[bytes]:
     """`lines` joined into chunks of a bounded size; empty ones left out."""
-    chunks: list[bytes] = []
     pending: list[bytes] = []
     size = 0
     for line in lines:
@@ -211,8 +232,7 @@ def _packed(lines: Sequence[bytes]) -> Sequence[bytes]:
         pending.append(line)
         size += len(line)
         if size >= CHUNK_BYTES_MAX:
-            chunks.append(b"".join(pending))
+            yield b"".join(pending)
             pending, size = [], 0
     if pending:
-        chunks.append(b"".join(pending))
-    return chunks
+        yield b"".join(pending)

@@ -40,7 +40,7 @@ class Overflow(Exception):
 class Event:
     """One change of one object. For DELETED, `object` is its last state at the new revision."""
 
-    __slots__ = ("_line", "at", "object", "previous", "revision", "type")
+    __slots__ = ("_line", "at", "frame", "object", "previous", "revision", "type")
 
     def __init__(
         self, kind: EventType, obj: Object, previous: Object | None, revision: int, at: float
@@ -51,6 +51,7 @@ class Event:
         self.revision = revision
         self.at = at
         self._line: bytes | None = None
+        self.frame: bytes | None = None  # The line in protobuf, once somebody has made it.
 
     @property
     def line(self) -> bytes:
@@ -60,8 +61,8 @@ class Event:
         return self._line
 
     def forget_line(self) -> None:
-        """Let go of the encoded line: it is nearly as large as the object once more."""
-        self._line = None
+        """Let go of the encoded lines: each is nearly as large as the object once more."""
+        self._line = self.frame = None
 
 
 def object_key(resource_key: str, namespace: str, name: str) -> str:

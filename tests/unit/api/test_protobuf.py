@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from busk8s.api import protobuf
-from busk8s.api.protobuf import MAGIC, decode, encode, fields_of, message_name
+from busk8s.api.protobuf import MAGIC, decode, encode
 from busk8s.api.scheme import RESOURCES, model_of
+from busk8s.api.wire.messages import fields_of, message_class, message_name
+from busk8s.api.wire.reading import to_json
+from busk8s.api.wire.writing import fill
 
 DEPLOYMENT: dict[str, Any] = {
     "kind": "Deployment",
@@ -46,13 +48,13 @@ def test_a_deployment_survives_the_wire() -> None:
 
 
 def test_empty_strings_that_go_always_writes_are_absent_in_json() -> None:
-    message = protobuf._message("core.v1.Namespace")()
+    message = message_class("core.v1.Namespace")()
     message.metadata.name = "shop"
     message.metadata.namespace = ""
     message.metadata.generateName = ""
     message.metadata.creationTimestamp.SetInParent()
     message.spec.SetInParent()
-    unknown = protobuf._message("runtime.Unknown")()
+    unknown = message_class("runtime.Unknown")()
     unknown.typeMeta.apiVersion, unknown.typeMeta.kind = "v1", "Namespace"
     unknown.raw = message.SerializeToString()
     assert decode(MAGIC + unknown.SerializeToString()) == {
@@ -147,10 +149,9 @@ KINDS = sorted(
 def test_json_to_protobuf_to_json_is_the_identity(data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(KINDS))
     made = data.draw(of_type(name, 3))
-    message = protobuf._message(name)()
-    protobuf._fill(message, name, made)
-    again = protobuf._message(name).FromString(message.SerializeToString())
-    found = protobuf._to_json(name)(again)
+    message = fill(name, made)
+    again = message_class(name).FromString(message.SerializeToString())
+    found = to_json(name)(again)
     assert pruned(found) == pruned(made)
 
 
