@@ -18,8 +18,17 @@ import orjson
 SCALARS = {"string": 9, "bytes": 12, "bool": 8, "int32": 5, "int64": 3}  # descriptor.proto
 # Kinds that every version has, whatever apiVersion they bear.
 _META_KINDS = frozenset(
-    "DeleteOptions Status ListOptions WatchEvent PatchOptions APIVersions APIGroupList APIGroup "
-    "APIResourceList".split()
+    [
+        "DeleteOptions",
+        "Status",
+        "ListOptions",
+        "WatchEvent",
+        "PatchOptions",
+        "APIVersions",
+        "APIGroupList",
+        "APIGroup",
+        "APIResourceList",
+    ]
 )
 _MESSAGE, _OPTIONAL, _REPEATED = 11, 1, 3
 # Short names in types/wire.json, of groups that are not named by their first label.
