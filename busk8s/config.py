@@ -21,6 +21,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from busk8s.authentication_settings import AuthenticationSettings
 from busk8s.ids import IdSource
 
 HTTPS_PORT = 6440
@@ -49,7 +50,7 @@ def default_data_dir() -> Path:
 
 
 @dataclass(frozen=True, slots=True)
-class MasterSettings:
+class MasterSettings(AuthenticationSettings):
     """What a master is started with. Port 0: any free one (tests)."""
 
     data_dir: Path
@@ -83,6 +84,8 @@ class MasterSettings:
             raise ConfigError(f"--beat: {self.beat_s:g} s is not between 0.05 and 60")
         if self.grace_s < 2 * self.beat_s:
             raise ConfigError("--node-grace must be at least two beats, or every node flaps")
+        if wrong := self.wrong():
+            raise ConfigError(wrong)
         return self
 
     @property
@@ -169,7 +172,8 @@ def from_flags(kind: type[Settings], flags: Sequence[str]) -> Settings:
     parser = argparse.ArgumentParser(allow_abbrev=False)
     for entry in fields(kind):
         many = isinstance(entry.default, tuple)
-        read = Path if entry.name == "data_dir" else str if many else type(entry.default)
+        read: Any = Path if entry.name == "data_dir" else str if many else type(entry.default)
+        read = _truth if read is bool else read
         parser.add_argument(
             _flag(entry.name),
             dest=entry.name,
@@ -181,6 +185,12 @@ def from_flags(kind: type[Settings], flags: Sequence[str]) -> Settings:
     given: dict[str, Any] = vars(parser.parse_args(flags))
     tupled: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
     return kind(**tupled)
+
+
+def _truth(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError(text)  # argparse names the flag
+    return text.lower() == "true"
 
 
 def _flag(name: str) -> str:

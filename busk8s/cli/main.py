@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from busk8s.cli import output
+from busk8s.cli.login_flags import with_login_flags
 from busk8s.config import (
     HTTPS_PORT,
     ConfigError,
@@ -122,15 +123,21 @@ def _ports(https: int, bus: int | None) -> tuple[int, int, int, int]:
 
 def _master(
     data: DataDir, bind: str, advertise: str, https: int, bus: int | None, grace: float,
-    names: list[str] | None,
+    names: list[str] | None, login: dict[str, Any],
 ) -> MasterSettings:  # fmt: skip
     settings = MasterSettings(
-        data.path, bind=bind, advertise=advertise, grace_s=grace, extra_names=tuple(names or ())
+        data.path,
+        bind=bind,
+        advertise=advertise,
+        grace_s=grace,
+        extra_names=tuple(names or ()),
+        **login,
     ).with_ports(_ports(https, bus))
     return settings.check()
 
 
 @app.command()
+@with_login_flags
 def up(
     workers: Annotated[int, typer.Option("--workers", help="How many nodes.", min=0, max=100)] = 1,
     data_dir: DataDirOption = None,
@@ -145,6 +152,8 @@ def up(
     tls_name: NamesOption = None,
     runtime: RuntimeOption = "process",
     detach: DetachOption = False,
+    *,
+    login: dict[str, Any],
 ) -> None:
     """A whole cluster on this machine, in one process. Ctrl-C (or `busk8s down`) ends it.
 
@@ -156,7 +165,7 @@ def up(
     from busk8s.cli import launch
 
     data = _data(data_dir)
-    settings = _master(data, bind, advertise, https_port, bus_port, grace, tls_name)
+    settings = _master(data, bind, advertise, https_port, bus_port, grace, tls_name, login)
     data.not_in_use()
     ports_free(settings)
     path = (kubeconfig or data.kubeconfig).absolute()
@@ -208,6 +217,7 @@ async def _clean(data: DataDir) -> None:
 
 
 @app.command()
+@with_login_flags
 def master(
     data_dir: DataDirOption = None,
     bind: BindOption = "127.0.0.1",
@@ -217,6 +227,8 @@ def master(
     grace: GraceOption = 5.0,
     tls_name: NamesOption = None,
     detach: DetachOption = False,
+    *,
+    login: dict[str, Any],
 ) -> None:
     """API server, controllers and scheduler, a process each, and a supervisor.
 
@@ -225,7 +237,7 @@ def master(
     busk8s token create                         what workers join with
     """
     data = _data(data_dir)
-    settings = _master(data, bind, advertise, https_port, bus_port, grace, tls_name)
+    settings = _master(data, bind, advertise, https_port, bus_port, grace, tls_name, login)
     data.not_in_use()
     ports_free(settings)
     _supervise("master", data, to_flags(settings), detach)
@@ -295,14 +307,16 @@ def _component(name: str, text: str) -> None:
         bus_port: BusOption = None,
         grace: GraceOption = 5.0,
         tls_name: NamesOption = None,
+        *,
+        login: dict[str, Any],
     ) -> None:
         from busk8s.cli import launch
 
         data = _data(data_dir)
-        settings = _master(data, bind, advertise, https_port, bus_port, grace, tls_name)
+        settings = _master(data, bind, advertise, https_port, bus_port, grace, tls_name, login)
         launch.become("busk8s.master.app", [name, *to_flags(settings)])
 
-    app.command(name, help=text)(command)
+    app.command(name, help=text)(with_login_flags(command))
 
 
 _component("apiserver", "The API server alone; the only process that touches the store.")

@@ -1,167 +1,147 @@
-"""Tokens of ServiceAccounts: signed JWTs, bound to an account and perhaps to a pod or secret.
+"""Tokens of ServiceAccounts: JWTs we sign, bound to an account and perhaps to a pod or secret.
 
-Owns      signing and checking; a token dies with what it is bound to, or at its end.
-Leaves    who may ask for one (authz, NodeRestriction), the key pair (pki).
+Owns      what a TokenRequest is answered with, and what a token says.
+Leaves    who may ask for one (authz, NodeRestriction), whether one is good (account_proof).
 Invariant nothing is stored: a token is good while its signature, its end and its objects are.
 Source    Kubernetes reference, "Managing Service Accounts", bound tokens.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from busk8s import errors
 from busk8s.api.meta import format_time
-from busk8s.api.object import Json, Object
-from busk8s.api.request import User
+from busk8s.api.object import Json
 from busk8s.clock import Clock
 from busk8s.ids import IdSource
-from busk8s.master.apiserver.authn import AUTHENTICATED
-from busk8s.master.apiserver.pki import Pki
+from busk8s.master.apiserver.authentication.account_keys import ALGORITHM, AccountKeys
+from busk8s.master.apiserver.authentication.account_proof import LEGACY_ISSUER, Get
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 DEFAULT_S = 3_600
-MIN_S = 600
-MAX_S = 365 * 24 * 3_600
-CHECKED_MAX = 1_024  # Signatures that need not be checked again; the oldest are forgotten.
-ALGORITHM = "ES256"
+EXTENDED_S = 365 * 24 * 3_600  # How long a pod's own token really holds: see `_ends`.
+POD_TOKEN_S = 3_607  # What the ServiceAccount admission asks for, and nobody else by accident.
 BOUND_KINDS = {"Pod": "pods", "Secret": "secrets", "Node": "nodes"}
 
-Get = Callable[[str, str, str], Object | None]  # resource key, namespace, name
+
+@dataclass(frozen=True, slots=True)
+class IssuerSettings:
+    """`max_s` 0: as long as one asks for."""
+
+    issuers: tuple[str, ...] = (ISSUER,)
+    audiences: tuple[str, ...] = ()
+    max_s: int = 0
+    extend: bool = True
+
+    @property
+    def ours(self) -> tuple[str, ...]:
+        """The audiences that mean this API server; upstream's default is its issuer."""
+        return self.audiences or self.issuers[:1]
 
 
 class AccountTokens:
-    """The API server's TokenSigner, and what the authenticator asks about a JWT."""
+    """Signs what TokenRequests ask for."""
 
-    def __init__(self, pki: Pki, get: Get, clock: Clock, ids: IdSource) -> None:
-        self._pki, self._get, self._clock, self._ids = pki, get, clock, ids
-        self._checked: OrderedDict[str, Json] = OrderedDict()
+    def __init__(
+        self,
+        keys: AccountKeys,
+        get: Get,
+        clock: Clock,
+        ids: IdSource,
+        settings: IssuerSettings = IssuerSettings(),
+    ) -> None:
+        self._keys, self._get, self._clock, self._ids = keys, get, clock, ids
+        self._settings = settings
 
-    async def request(self, namespace: str, account: Json, spec: Json) -> Json:
-        """Sign a token for `account` as a TokenRequest's `spec` asks."""
-        import jwt
-
+    def request(self, namespace: str, account: Json, spec: Json, warnings: list[str]) -> Json:
+        """Sign a token for `account` as a TokenRequest's `spec` asks; fills `spec`'s defaults."""
         now = int(self._clock.now())
+        spec["audiences"] = spec.get("audiences") or list(self._settings.ours)
         seconds = int(spec.get("expirationSeconds") or DEFAULT_S)
-        ends = now + max(MIN_S, min(seconds, MAX_S))
         name, uid = account["metadata"]["name"], account["metadata"]["uid"]
         private: Json = {"namespace": namespace, "serviceaccount": {"name": name, "uid": uid}}
         bound = spec.get("boundObjectRef")
         if bound:
             private |= self._binding(namespace, name, bound)
+        longest = self._settings.max_s
+        if longest and seconds > longest:
+            warnings.append(
+                f"requested expiration of {seconds} seconds shortened to {longest} seconds"
+            )
+            seconds = longest
+        spec["expirationSeconds"] = seconds
         claims = {
-            "iss": ISSUER,
+            "iss": self._settings.issuers[0],
             "sub": f"system:serviceaccount:{namespace}:{name}",
-            "aud": spec.get("audiences") or [ISSUER],
-            "exp": ends,
+            "aud": spec["audiences"],
+            "exp": now + self._holds(seconds, private, spec["audiences"], now),
             "iat": now,
             "nbf": now,
             "jti": str(self._ids.uid()),
             "kubernetes.io": private,
         }
-        token = jwt.encode(claims, self._pki.key("sa").read_bytes(), algorithm=ALGORITHM)
-        return {"token": token, "expirationTimestamp": format_time(ends)}
+        return {"token": self._sign(claims), "expirationTimestamp": format_time(now + seconds)}
+
+    def _holds(self, seconds: int, private: Json, audiences: Sequence[str], now: int) -> int:
+        """How long the token is good: longer than said for a pod's own.
+
+        Clients that read their token once and never again go on working; the token still dies
+        with its pod, and `warnafter` tells that its holder did not fetch the next one.
+        """
+        ours = set(audiences) <= set(self._settings.ours)
+        if self._settings.extend and "pod" in private and seconds == POD_TOKEN_S and ours:
+            private["warnafter"] = now + seconds
+            return EXTENDED_S
+        return seconds
+
+    def kept(self, namespace: str, account: Json, secret: str) -> str:
+        """A token to be kept in `secret`: it has no end but that Secret's."""
+        name, uid = account["metadata"]["name"], account["metadata"]["uid"]
+        return self._sign(
+            {
+                "iss": LEGACY_ISSUER,
+                f"{LEGACY_ISSUER}/namespace": namespace,
+                f"{LEGACY_ISSUER}/secret.name": secret,
+                f"{LEGACY_ISSUER}/service-account.name": name,
+                f"{LEGACY_ISSUER}/service-account.uid": uid,
+                "sub": f"system:serviceaccount:{namespace}:{name}",
+            }
+        )
+
+    def _sign(self, claims: Json) -> str:
+        import jwt
+
+        kid, key = self._keys.signing()
+        return jwt.encode(claims, key, algorithm=ALGORITHM, headers={"kid": kid})
 
     def _binding(self, namespace: str, account: str, bound: Json) -> Json:
         kind, name = str(bound.get("kind")), str(bound.get("name"))
-        plural = BOUND_KINDS.get(kind)
+        plural = BOUND_KINDS.get(kind) if bound.get("apiVersion") in (None, "", "v1") else None
         if plural is None:
-            raise errors.bad_request(
-                f'cannot bind a token to object of type "{kind}": it must be Pod, Secret or Node'
-            )
+            group, _, version = str(bound.get("apiVersion") or "").rpartition("/")
+            what = f"{group}/{version}, Kind={kind}"
+            raise errors.bad_request(f"cannot bind token to object of type {what}")
         found = self._get(plural, "" if kind == "Node" else namespace, name)
         if found is None:
             raise errors.not_found(plural, name)
-        if bound.get("uid") and bound["uid"] != found.uid:
-            why = f"the UID in the bound object reference ({bound['uid']}) does not match the UID in record"  # noqa: E501
-            raise errors.conflict(plural, name, why)
         spec = found.data.get("spec") or {}
         if kind == "Pod" and spec.get("serviceAccountName") != account:
-            raise errors.bad_request(f'pod "{name}" does not run as service account "{account}"')
-        made: Json = {kind.lower(): {"name": name, "uid": found.uid}}
-        node = self._get("nodes", "", spec["nodeName"]) if spec.get("nodeName") else None
-        if kind == "Pod" and node is not None:
-            made["node"] = {"name": node.name, "uid": node.uid}
-        return made
-
-    def verify(self, token: str) -> User | None:
-        """The account behind a token meant for this API; None when it is not good."""
-        return self._user(token, [ISSUER])
-
-    async def review(self, spec: Json) -> Json:
-        """A TokenReview's status."""
-        audiences = spec.get("audiences") or [ISSUER]
-        user = self._user(str(spec.get("token", "")), audiences)
-        if user is None:
-            return {"error": "invalid bearer token", "user": {}}
-        said: Json = {"username": user.name, "uid": user.uid, "groups": list(user.groups)}
-        said["extra"] = {key: list(values) for key, values in user.extra.items()}
-        return {"authenticated": True, "user": said, "audiences": audiences}
-
-    def _user(self, token: str, audiences: list[str]) -> User | None:
-        if token.count(".") != 2:
-            return None
-        claims = self._claims(token)
-        if claims is None or claims["exp"] <= self._clock.now():
-            return None
-        if not set(audiences) & set(claims["aud"]):
-            return None
-        private = claims["kubernetes.io"]
-        namespace = private["namespace"]
-        if not self._stands("serviceaccounts", namespace, private["serviceaccount"]):
-            return None
-        for kind, plural in BOUND_KINDS.items():
-            bound = private.get(kind.lower())
-            where = "" if kind == "Node" else namespace
-            if bound and not self._stands(plural, where, bound):
-                return None
-        return _user_of(private, claims["jti"])
-
-    def _claims(self, token: str) -> Json | None:
-        """What a token says, once its signature has proved it."""
-        found = self._checked.get(token)
-        if found is not None:
-            return found
-        import jwt
-
-        try:
-            claims: Json = jwt.decode(
-                token,
-                self._pki.certificate("sa").read_bytes(),
-                algorithms=[ALGORITHM],
-                issuer=ISSUER,
-                options={
-                    "require": ["exp", "aud", "sub", "jti"],
-                    "verify_aud": False,  # compared by the caller: reviews bring their own
-                    "verify_exp": False,  # by our clock, at every use
-                    "verify_iat": False,
-                    "verify_nbf": False,
-                },
+            raise errors.bad_request(
+                f'cannot bind token for serviceaccount "{account}" to pod running with different '
+                "serviceaccount name."
             )
-        except jwt.InvalidTokenError:
-            return None
-        self._checked[token] = claims
-        if len(self._checked) > CHECKED_MAX:
-            self._checked.popitem(last=False)
-        return claims
-
-    def _stands(self, plural: str, namespace: str, named: Json) -> bool:
-        found = self._get(plural, namespace, named["name"])
-        return found is not None and found.uid == named["uid"]
-
-
-def _user_of(private: Json, token_id: str) -> User:
-    namespace, account = private["namespace"], private["serviceaccount"]
-    extra: dict[str, tuple[str, ...]] = {
-        "authentication.kubernetes.io/credential-id": (f"JTI={token_id}",)
-    }
-    for kind in ("pod", "node"):
-        bound: Any = private.get(kind)
-        if bound:
-            extra[f"authentication.kubernetes.io/{kind}-name"] = (bound["name"],)
-            extra[f"authentication.kubernetes.io/{kind}-uid"] = (bound["uid"],)
-    groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}", AUTHENTICATED)
-    name = f"system:serviceaccount:{namespace}:{account['name']}"
-    return User(name, groups, account["uid"], extra)
+        if bound.get("uid") and bound["uid"] != found.uid:
+            why = (
+                f"the UID in the bound object reference ({bound['uid']}) does not match the UID "
+                "in record. The object might have been deleted and then recreated"
+            )
+            raise errors.conflict(kind, name, why)
+        made: Json = {kind.lower(): {"name": name, "uid": found.uid}}
+        if kind == "Pod" and spec.get("nodeName"):
+            made["node"] = {"name": spec["nodeName"]}
+            node = self._get("nodes", "", spec["nodeName"])
+            if node is not None:
+                made["node"]["uid"] = node.uid
+        return made

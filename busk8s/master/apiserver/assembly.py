@@ -14,18 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from busk8s.api import scheme
-from busk8s.api.object import Json
 from busk8s.api.scheme import Resource
 from busk8s.bus.wire import Endpoints
 from busk8s.clock import Clock
 from busk8s.config import ConfigError, DataDir, MasterSettings, listen, own_address, write_private
 from busk8s.ids import IdSource
 from busk8s.log import Logger
-from busk8s.master.apiserver import discovery, tokens
-from busk8s.master.apiserver.accounts import AccountTokens
 from busk8s.master.apiserver.admission.chain import AdmissionChain
 from busk8s.master.apiserver.attributes import Authorizer
-from busk8s.master.apiserver.authn import Authenticator
+from busk8s.master.apiserver.authentication import wiring
 from busk8s.master.apiserver.authz import ClusterAuthorizer
 from busk8s.master.apiserver.bootstrap import (
     Address,
@@ -37,7 +34,6 @@ from busk8s.master.apiserver.bus import BusFace
 from busk8s.master.apiserver.front import Front
 from busk8s.master.apiserver.health import Health
 from busk8s.master.apiserver.http import HttpServer
-from busk8s.master.apiserver.impersonation import Impersonator
 from busk8s.master.apiserver.listening import bus_open, server_keys
 from busk8s.master.apiserver.loopback import Dispatch
 from busk8s.master.apiserver.metrics import Metrics
@@ -87,7 +83,8 @@ async def running(
         cache, store = await _open_store(data.database, clock, stack)
         rbac = RbacAuthorizer(cache)
         authorizer = ClusterAuthorizer(NodeAuthorizer(cache), rbac)
-        accounts = AccountTokens(pki, cache.get, clock, ids)
+        identity = wiring.build(settings, pki, cache, authorizer, clock=clock, ids=ids)
+        url = f"https://{_bracketed(settings.reached_at)}:{port}"
         bus = _bus_face(settings, cache, lambda request: front(request), authorizer, clock, ids)
         server = ApiServer(
             store,
@@ -97,9 +94,10 @@ async def running(
             authorizer=authorizer,
             admission=Guarded(AdmissionChain(cache), EscalationCheck(rbac, authorizer)),
             streams=bus.streams,
-            signer=accounts,
+            signer=identity.accounts,
+            reviewer=identity.chain,
             unstored=bus.leases,
-            handlers=discovery.handlers(),
+            handlers=wiring.documents(identity, settings, url),
             service_network=settings.service_cidr,
         )
         server.open()
@@ -113,13 +111,13 @@ async def running(
         )
         http = HttpServer(
             front,
-            _authenticator(pki, cache, clock, accounts, authorizer),
+            identity.authenticator,
             clock=clock,
             audit_prefix=int(ids.uid()[:8], 16),
         )
-        await http.open(sockets, pki.server_context())
+        await http.open(sockets, pki.server_context(*identity.authorities))
         stack.push_async_callback(http.close)
-        address = Address(service_ip, seen_by_pods(settings), port)
+        address = Address(service_ip, seen_by_pods(settings), port, identity.published)
         await bootstrap(server.dispatch, address)
         await bootstrap_roles(server.dispatch)
         # After the roles: who hears over the bus that it may not follow something asks no more.
@@ -127,7 +125,6 @@ async def running(
         settled.append(True)
         nursery = await stack.enter_async_context(Nursery(_keeper_failed))
         nursery.spawn(keep(server.dispatch, address, clock), name="default objects")
-        url = f"https://{_bracketed(settings.reached_at)}:{port}"
         _announce(data, url, settings, endpoints)
         stack.callback(data.endpoints.unlink, missing_ok=True)
         yield Api(settings, data, pki, cache, server, front, http, bus, url)
@@ -203,22 +200,6 @@ def _certified(settings: MasterSettings, data: DataDir, service_ip: str, now: fl
     """Keys and certificates for every name this API server is called by."""
     names = host_names(settings.bind, settings.reached_at, settings.extra_names, service_ip)
     return Pki(data.pki).ensure(names, now)
-
-
-def _authenticator(
-    pki: Pki, cache: WatchCache, clock: Clock, accounts: AccountTokens, authorizer: Authorizer
-) -> Authenticator:
-    def find_secret(name: str) -> Json | None:
-        found = cache.get("secrets", tokens.NAMESPACE, name)
-        return found.data if found else None
-
-    return Authenticator(
-        pki.admin_token(),
-        find_secret,
-        clock,
-        impersonate=Impersonator(authorizer),
-        verify_account=accounts.verify,
-    )
 
 
 def _metrics(cache: WatchCache) -> Metrics:

@@ -136,11 +136,15 @@ class Unstored(Protocol):
 
 
 class TokenSigner(Protocol):
-    """Mints and checks ServiceAccount tokens; answers are the `status` of the review kinds."""
+    """Mints ServiceAccount tokens."""
 
-    async def request(self, namespace: str, account: Json, spec: Json) -> Json:
-        """The TokenRequestStatus (token, expirationTimestamp) for `spec`."""
+    def request(self, namespace: str, account: Json, spec: Json, warnings: list[str]) -> Json:
+        """The TokenRequestStatus for `spec`, whose defaults it fills."""
         ...
+
+
+class TokenReviewer(Protocol):
+    """Knows whose a token is, of whatever kind."""
 
     async def review(self, spec: Json) -> Json:
         """The TokenReviewStatus for `spec.token`."""

@@ -9,8 +9,8 @@ Invariant idempotent: objects that are there stay as users left them, but for th
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from busk8s import errors
@@ -38,11 +38,15 @@ CRITICAL = {
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where the API is reached: by cluster IP, and really."""
+    """Where the API is reached: by cluster IP, and really.
+
+    `authentication`: what extension API servers believe our callers by, published for them.
+    """
 
     service_ip: str
     host: str
     port: int
+    authentication: Mapping[str, str] = field(default_factory=dict)
 
 
 def first_service_ip(cidr: str) -> str:
@@ -67,6 +71,10 @@ def wanted(address: Address) -> Iterator[Wanted]:
             _named("scheduling.k8s.io/v1", "PriorityClass", name)
             | {"value": value, "description": description},
         )
+    if address.authentication:
+        config = _named("v1", "ConfigMap", "extension-apiserver-authentication")
+        config["data"] = dict(address.authentication)
+        yield Wanted("/api/v1/namespaces/kube-system/configmaps", config, follow=True)
     yield Wanted("/api/v1/namespaces/default/services", _service(address))
     if ipaddress.ip_address(address.host).is_loopback:
         return  # nobody else can reach it there, and the API takes no such endpoint

@@ -25,6 +25,7 @@ from busk8s.api.request import Request, Response, User
 from busk8s.clock import Clock
 from busk8s.log import Logger
 from busk8s.master.apiserver import http_response as form
+from busk8s.master.apiserver.authentication.peers import NOBODY, Peer
 from busk8s.master.apiserver.http_request import Incoming, RequestReader, split_target
 from busk8s.tasks import Nursery
 
@@ -43,9 +44,9 @@ log = Logger("busk8s.http")
 class Identify(Protocol):
     """Who asks (authn.Authenticator). `peer` is asked once a connection, `user` each request."""
 
-    def peer(self, tls: ssl.SSLObject | None) -> User | None: ...
+    def peer(self, tls: ssl.SSLObject | None) -> Peer: ...
 
-    def user(self, peer: User | None, headers: Mapping[str, str]) -> User: ...
+    async def user(self, peer: Peer, headers: Mapping[str, str], path: str) -> User: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,7 @@ class Connection(asyncio.Protocol):
         self._queue: deque[Incoming] = deque()
         self._task: asyncio.Task[Any] | None = None
         self._transport: Any = None
-        self._peer: User | None = None
+        self._peer: Peer = NOBODY
         self._writable = asyncio.Event()
         self._writable.set()
         self._phase = "head"
@@ -168,6 +169,7 @@ class Connection(asyncio.Protocol):
             return
         server.connections[self] = None
         self._peer = server.identify.peer(transport.get_extra_info("ssl_object"))
+        self._reader.kept = self._peer.kept
         self._expect_within(server.limits.head_s)
 
     def data_received(self, data: bytes) -> None:
@@ -295,11 +297,11 @@ class Connection(asyncio.Protocol):
 
     async def _handled(self, incoming: Incoming) -> Response:
         try:
-            return await self._server.handler(self._request(incoming))
+            return await self._server.handler(await self._request(incoming))
         except errors.Error as error:
             return form.of_error(error)
 
-    def _request(self, incoming: Incoming) -> Request:
+    async def _request(self, incoming: Incoming) -> Request:
         headers = incoming.headers
         path, query = split_target(incoming.target)
         if headers.get("content-encoding", "identity") != "identity":
@@ -309,7 +311,7 @@ class Connection(asyncio.Protocol):
         return Request(
             incoming.method,
             path,
-            self._server.identify.user(self._peer, headers),
+            await self._server.identify.user(self._peer, headers, path),
             query,
             incoming.body,
             headers.get("content-type", ""),

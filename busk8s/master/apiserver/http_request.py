@@ -7,6 +7,7 @@ Invariant any bytes, split anywhere, give the same requests; after a refusal not
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, unquote_to_bytes
 
@@ -46,6 +47,18 @@ KEPT_PREFIX = "impersonate-extra-"
 LINE_SEPARATED = frozenset({"impersonate-group"})
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Which headers are kept; values of `lines` and of the prefixes stay apart, by newlines."""
+
+    names: frozenset[str] = KEPT_HEADERS
+    prefixes: tuple[str, ...] = (KEPT_PREFIX,)
+    lines: frozenset[str] = LINE_SEPARATED
+
+
+KEPT = Kept()
+
+
 class Incoming:
     """One request as it came in, or the `refusal` it deserves."""
 
@@ -74,7 +87,8 @@ class Incoming:
 class RequestReader:
     """Feed it bytes, get complete requests. `broken` once it has refused: close then."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept: Kept = KEPT) -> None:
+        self.kept = kept
         self._parser: Any = httptools.HttpRequestParser(self)
         self._current: Incoming | None = None
         self._body: list[bytes] = []
@@ -156,11 +170,12 @@ class RequestReader:
         assert self._current is not None
         self._count_head(len(name) + len(value) + 4)
         key = name.decode("latin-1").lower()
-        if key not in KEPT_HEADERS and not key.startswith(KEPT_PREFIX):
+        kept = self.kept
+        if key not in kept.names and not key.startswith(kept.prefixes):
             return
         headers, text = self._current.headers, value.decode("latin-1")
         if key in headers:
-            glue = "\n" if key in LINE_SEPARATED or key.startswith(KEPT_PREFIX) else ","
+            glue = "\n" if key in kept.lines or key.startswith(kept.prefixes) else ","
             text = headers[key] + glue + text
         headers[key] = text
 

@@ -18,6 +18,7 @@ from busk8s.master.apiserver.attributes import (
     Attributes,
     Authorizer,
     NodeStreams,
+    TokenReviewer,
     TokenSigner,
     Unstored,
 )
@@ -30,7 +31,7 @@ from busk8s.master.store.watch import WatchCache
 
 @dataclass(slots=True, kw_only=True)
 class Parts:
-    """`streams` and `signer` None: what needs them is refused by name."""
+    """`streams`, `signer`, `reviewer` None: what needs them is refused by name."""
 
     store: Store
     cache: WatchCache
@@ -40,6 +41,7 @@ class Parts:
     admission: Admission
     streams: NodeStreams | None
     signer: TokenSigner | None
+    reviewer: TokenReviewer | None
     unstored: Unstored | None
     services: ServiceAllocators
     lists: ListCache

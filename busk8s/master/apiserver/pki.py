@@ -56,6 +56,13 @@ CLIENTS = {
 }
 
 
+# A front proxy shows a certificate of a CA of its own: no user can have one.
+PROXY_CA = "front-proxy-ca"
+PROXIES = {"front-proxy-client": Subject("front-proxy-client")}
+LEAVES = {**CLIENTS, **PROXIES}
+ALL = ("ca", "serving", *CLIENTS, "sa", PROXY_CA, *PROXIES)
+
+
 class Pki:
     """The `pki/` directory, complete once `ensure` has returned."""
 
@@ -68,6 +75,10 @@ class Pki:
 
     def key(self, name: str) -> Path:
         return self.path / f"{name}.key"
+
+    def account_certificates(self) -> list[Path]:
+        """Public keys that ServiceAccount tokens are proved by: today's first, then old ones."""
+        return [self.certificate("sa"), *sorted(self.path.glob("sa-*.crt"))]
 
     @property
     def ca_pem(self) -> bytes:
@@ -96,8 +107,10 @@ class Pki:
             raise ConfigError(f"{self.path}: {error.strerror or error}") from None
         return self
 
-    def server_context(self) -> ssl.SSLContext:
+    def server_context(self, *more: Path) -> ssl.SSLContext:
         """TLS for the HTTPS face; client certificates are asked for and verified if shown.
+
+        `more`: files of authorities that are believed beside the cluster's own.
 
         Differs from Kubernetes: a certificate of another CA ends the handshake; upstream answers
         401 over HTTP.
@@ -107,7 +120,8 @@ class Pki:
         context.set_alpn_protocols(["http/1.1"])
         try:
             context.load_cert_chain(self.certificate("serving"), self.key("serving"))
-            context.load_verify_locations(self.certificate("ca"))
+            for trusted in (self.certificate("ca"), *more):
+                context.load_verify_locations(trusted)
         except (ssl.SSLError, OSError) as error:
             raise ConfigError(f"{self.path}: the serving certificate is damaged: {error}") from None
         context.verify_mode = ssl.CERT_OPTIONAL
@@ -118,7 +132,7 @@ class Pki:
         with tempfile.TemporaryDirectory(dir=self.path.parent, prefix=".pki.") as work:
             new = Pki(Path(work) / "pki")
             new.path.mkdir(mode=0o700)
-            new._issue(["ca", "serving", *CLIENTS, "sa"], {}, wanted, now)
+            new._issue(ALL, {}, wanted, now)
             write_private(new.path / "admin.token", secrets.token_urlsafe(32).encode())
             new.path.rename(self.path)
 
@@ -165,8 +179,9 @@ class Pki:
             return entry is None or entry["not_after"] < now + RENEW_BEFORE_DAYS * DAY_S
 
         if old("ca"):
-            return ["ca", "serving", *CLIENTS, "sa"]
+            return [*ALL]
         due = [name for name in ("serving", *CLIENTS) if old(name)]
+        due += [PROXY_CA, *PROXIES] if old(PROXY_CA) else [name for name in PROXIES if old(name)]
         # A name once in the certificate stays: the host may have it again tomorrow.
         if "serving" not in due and not set(wanted) <= set(state["serving"]["names"]):
             due.append("serving")
@@ -179,9 +194,9 @@ class Pki:
     ) -> None:
         for name in due:
             entry: dict[str, Any] = {"not_after": now + LEAF_DAYS * DAY_S}
-            if name == "ca":
+            if name in ("ca", PROXY_CA):
                 entry["not_after"] = now + CA_DAYS * DAY_S
-                self._make_ca(now, entry["not_after"])
+                self._make_ca(name, now, entry["not_after"])
             elif name == "sa":
                 entry["not_after"] = now + CA_DAYS * DAY_S
                 self._make_signing_pair()
@@ -189,25 +204,26 @@ class Pki:
                 entry["names"] = wanted
                 self._make_leaf(name, Subject("kube-apiserver"), now, entry, names=wanted)
             else:
-                self._make_leaf(name, CLIENTS[name], now, entry)
+                by = PROXY_CA if name in PROXIES else "ca"
+                self._make_leaf(name, LEAVES[name], now, entry, by=by)
             entry["digest"] = _digest(self.certificate(name), self.key(name))
             state[name] = entry
         write_private(self._state, json.dumps(state, indent=1).encode())
 
-    def _make_ca(self, now: float, until: float) -> None:
+    def _make_ca(self, file: str, now: float, until: float) -> None:
         from cryptography import x509
         from cryptography.hazmat.primitives import hashes
         from cryptography.hazmat.primitives.asymmetric import ec
 
         key = ec.generate_private_key(ec.SECP256R1())
-        name = _name(Subject("kubernetes"))
+        name = _name(Subject("kubernetes" if file == "ca" else file))
         builder = _builder(name, name, key.public_key(), now, until)
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
         builder = builder.add_extension(_usage(ca=True), True)
         builder = builder.add_extension(
             x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False
         )
-        self._write("ca", builder.sign(key, hashes.SHA256()), key)
+        self._write(file, builder.sign(key, hashes.SHA256()), key)
 
     def _make_leaf(
         self,
@@ -217,14 +233,15 @@ class Pki:
         entry: dict[str, Any],
         *,
         names: Sequence[str] = (),
+        by: str = "ca",
     ) -> None:
         from cryptography import x509
         from cryptography.hazmat.primitives import hashes, serialization
         from cryptography.hazmat.primitives.asymmetric import ec
         from cryptography.x509.oid import ExtendedKeyUsageOID as Use
 
-        ca = x509.load_pem_x509_certificate(self.ca_pem)
-        ca_key = serialization.load_pem_private_key(self.key("ca").read_bytes(), None)
+        ca = x509.load_pem_x509_certificate(self.certificate(by).read_bytes())
+        ca_key = serialization.load_pem_private_key(self.key(by).read_bytes(), None)
         assert isinstance(ca_key, ec.EllipticCurvePrivateKey)
         key = ec.generate_private_key(ec.SECP256R1())
         builder = _builder(_name(subject), ca.subject, key.public_key(), now, entry["not_after"])

@@ -29,6 +29,7 @@ from busk8s.master.apiserver.attributes import (
     Authorizer,
     NoAdmission,
     NodeStreams,
+    TokenReviewer,
     TokenSigner,
     Unstored,
 )
@@ -66,6 +67,7 @@ class ApiServer:
         admission: Admission | None = None,
         streams: NodeStreams | None = None,
         signer: TokenSigner | None = None,
+        reviewer: TokenReviewer | None = None,
         unstored: Unstored | None = None,
         handlers: Mapping[str, Handler] | None = None,
         service_network: str = NETWORK_DEFAULT,
@@ -80,6 +82,7 @@ class ApiServer:
             admission=admission or NoAdmission(),
             streams=streams,
             signer=signer,
+            reviewer=reviewer,
             unstored=unstored,
             services=ServiceAllocators(service_network, node_ports),
             lists=ListCache(),

@@ -16,6 +16,7 @@ import pytest
 
 from busk8s.api.request import ANONYMOUS, Request, Response, User
 from busk8s.clock import SystemClock
+from busk8s.master.apiserver.authentication.peers import NOBODY, Peer
 from busk8s.master.apiserver.http import HttpServer, Limits
 
 pytestmark = pytest.mark.realtime
@@ -23,10 +24,10 @@ QUICK = Limits(head_s=0.2, body_s=0.3, idle_s=0.5, stall_s=0.3, sweep_s=0.05)
 
 
 class Nobody:
-    def peer(self, tls: object) -> User | None:
-        return None
+    def peer(self, tls: object) -> Peer:
+        return NOBODY
 
-    def user(self, peer: User | None, headers: Mapping[str, str]) -> User:
+    async def user(self, peer: Peer, headers: Mapping[str, str], path: str) -> User:
         return ANONYMOUS
 
 

@@ -14,7 +14,9 @@ from busk8s.api.scheme import Resource
 from busk8s.clock import LoopClock, SystemClock
 from busk8s.master.apiserver import tokens
 from busk8s.master.apiserver.attributes import Attributes
-from busk8s.master.apiserver.authn import ADMIN, AUTHENTICATED, Authenticator
+from busk8s.master.apiserver.authentication.credentials import AUTHENTICATED
+from busk8s.master.apiserver.authentication.peers import NOBODY, Peer
+from busk8s.master.apiserver.authn import ADMIN, Authenticator, TokenChain
 from busk8s.master.apiserver.authz import ClusterAuthorizer
 from busk8s.master.apiserver.node_authz import NodeAuthorizer
 from busk8s.master.apiserver.rbac.authorizer import RbacAuthorizer
@@ -212,28 +214,39 @@ def test_a_nodes_reach_follows_its_pods() -> None:
 
 
 def authenticator(secret: Json | None = None) -> Authenticator:
-    return Authenticator(ADMIN_TOKEN, {TOKEN.secret_name: secret}.get, LoopClock(NOW))
+    clock = LoopClock(NOW)
+    return Authenticator(TokenChain(ADMIN_TOKEN, {TOKEN.secret_name: secret}.get, clock), clock)
+
+
+async def bearer(text: str, secret: Json | None = None) -> User:
+    return await authenticator(secret).user(NOBODY, {"authorization": f"Bearer {text}"})
 
 
 async def test_no_credential_is_anonymous_and_a_certificate_comes_first() -> None:
-    assert authenticator().user(None, {}) is ANONYMOUS
-    assert authenticator().user(NODE, {"authorization": "Bearer wrong"}) is NODE
+    assert await authenticator().user(NOBODY, {}) is ANONYMOUS
+    peer = Peer(NODE)
+    assert await authenticator().user(peer, {"authorization": "Bearer wrong"}) is NODE
 
 
 async def test_the_admin_token_is_the_admin() -> None:
-    assert authenticator().user(None, {"authorization": f"Bearer {ADMIN_TOKEN}"}) is ADMIN
+    assert await bearer(ADMIN_TOKEN) is ADMIN
 
 
-@pytest.mark.parametrize("text", ["", "x", ADMIN_TOKEN + "a", str(TOKEN), "ü" * 9, "a" * 99_999])
+@pytest.mark.parametrize("text", ["x", ADMIN_TOKEN + "a", str(TOKEN), "ü" * 9, "a" * 99_999])
 async def test_a_wrong_token_is_unauthorized_not_anonymous(text: str) -> None:
     with pytest.raises(errors.Error, match="Unauthorized") as caught:
-        authenticator().user(None, {"authorization": f"Bearer {text}"})
+        await bearer(text)
     assert caught.value.code == 401
+
+
+@pytest.mark.parametrize("header", ["Bearer ", "Bearer", "Basic eDp5", ""], ids=repr)
+async def test_what_is_no_token_at_all_is_no_credential_as_upstream(header: str) -> None:
+    assert await authenticator().user(NOBODY, {"authorization": header}) is ANONYMOUS
 
 
 async def test_a_bootstrap_token_is_a_bootstrapper() -> None:
     secret = tokens.to_secret(TOKEN, expires_at=NOW + 1_000)
-    user = authenticator(secret).user(None, {"authorization": f"Bearer {TOKEN}"})
+    user = await bearer(str(TOKEN), secret)
     assert user.name == "system:bootstrap:abcdef"
     assert user.groups[0] == "system:bootstrappers"
 

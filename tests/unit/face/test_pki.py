@@ -17,7 +17,7 @@ from busk8s.api.request import Request, Response, User
 from busk8s.clock import SystemClock
 from busk8s.config import ConfigError, DataDir, MasterSettings
 from busk8s.ids import RandomIds
-from busk8s.master.apiserver.authn import Authenticator
+from busk8s.master.apiserver.authn import Authenticator, TokenChain
 from busk8s.master.apiserver.http import HttpServer
 from busk8s.master.apiserver.pki import Pki, host_names
 
@@ -83,7 +83,8 @@ async def test_a_client_certificate_names_its_user_over_tls(tmp_path: Path) -> N
         seen.append(request.user)
         return Response()
 
-    identify = Authenticator("t" * 32, lambda name: None, SystemClock())
+    chain = TokenChain("t" * 32, lambda name: None, SystemClock())
+    identify = Authenticator(chain, SystemClock())
     server = HttpServer(handler, identify, clock=SystemClock())
     bound = socket.create_server(("127.0.0.1", 0))
     await server.open([bound], pki.server_context())

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from busk8s import errors
 from busk8s.api import scheme
 from busk8s.api.decode import check, decode
+from busk8s.api.meta import format_time
 from busk8s.api.object import Json
 from busk8s.api.request import Response, User
 from busk8s.api.scheme import Resource
@@ -166,17 +167,19 @@ def _listed(rules: Sequence[Json], missing: Sequence[str]) -> Json:
 
 async def token_review(parts: Parts, call: Call) -> Response:
     data, warnings = _body(call)
-    if parts.signer is None:
+    if parts.reviewer is None:
         raise _no_signer("tokenreviews")
     if not data["spec"].get("token"):
         raise errors.bad_request("token is required for TokenReview in authentication")
-    data["status"] = await parts.signer.review(data["spec"])
+    data["status"] = await parts.reviewer.review(data["spec"])
     return _answer(data, warnings)
 
 
 TOKEN_REQUEST = Resource(
     "authentication.k8s.io", "v1", "tokenrequests", "TokenRequest", namespaced=True
 )
+SECONDS_MIN = 600
+SECONDS_MAX = 1 << 32
 
 
 async def token_request(parts: Parts, call: Call) -> Response:
@@ -188,18 +191,26 @@ async def token_request(parts: Parts, call: Call) -> Response:
     account = find(parts, call)
     if parts.signer is None:
         raise _no_signer("serviceaccounts/token")
-    seconds = data["spec"].get("expirationSeconds", 3600)
-    if seconds < 600:
-        cause = errors.Cause(
-            "FieldValueInvalid",
-            f"Invalid value: {seconds}: may not specify a duration less than 10 minutes",
-            "spec.expirationSeconds",
-        )
-        raise errors.invalid("TokenRequest", call.name, [cause], group="authentication.k8s.io")
-    data["spec"]["expirationSeconds"] = seconds
-    metadata["creationTimestamp"] = None
-    data["status"] = await parts.signer.request(call.namespace, account.data, data["spec"])
-    return _answer(data, warnings)
+    spec = data.setdefault("spec", {})
+    spec["expirationSeconds"] = _seconds(spec)
+    metadata["creationTimestamp"] = format_time(call.now)
+    data["status"] = parts.signer.request(call.namespace, account.data, spec, warnings)
+    return rest.with_warnings(rest.answer(data, 201), warnings)
+
+
+def _seconds(spec: Json) -> int:
+    asked = spec.get("expirationSeconds")
+    seconds = 3600 if asked is None else int(asked)
+    why = ""
+    if seconds < SECONDS_MIN:
+        why = "may not specify a duration less than 10 minutes"
+    elif seconds > SECONDS_MAX:
+        why = "may not specify a duration larger than 2^32 seconds"
+    if not why:
+        return seconds
+    said = f"Invalid value: {seconds}: {why}"
+    cause = errors.Cause("FieldValueInvalid", said, "spec.expirationSeconds")
+    raise errors.invalid("TokenRequest", "", [cause], group="authentication.k8s.io")
 
 
 def _no_signer(what: str) -> errors.Error:
