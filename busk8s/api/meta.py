@@ -34,6 +34,7 @@ _PATH_SEGMENT_WORDS = (".", "..")
 _PATH_SEGMENT_PARTS = ("/", "%")
 
 _label_re = re.compile(_LABEL, re.ASCII)
+_wildcard_re = re.compile(r"\*\." + _SUBDOMAIN, re.ASCII)
 _subdomain_re = re.compile(_SUBDOMAIN, re.ASCII)
 _dns1035_re = re.compile(_DNS1035, re.ASCII)
 _qualified_re = re.compile(_QUALIFIED, re.ASCII)
@@ -70,6 +71,13 @@ DNS1035_MESSAGE = _regex_message(
     _DNS1035,
     "my-name",
     "abc-123",
+)
+WILDCARD_MESSAGE = _regex_message(
+    "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which "
+    "must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric "
+    "character",
+    r"\*\." + _SUBDOMAIN,
+    "*.example.com",
 )
 QUALIFIED_MESSAGE = _regex_message(
     "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "
@@ -108,6 +116,12 @@ def label_errors(name: str) -> tuple[str, ...]:
 def subdomain_errors(name: str) -> tuple[str, ...]:
     """DNS-1123 subdomain."""
     return _errors(name, _subdomain_re, SUBDOMAIN_LENGTH_MAX, SUBDOMAIN_MESSAGE)
+
+
+@lru_cache(CACHE_ENTRIES)
+def wildcard_errors(name: str) -> tuple[str, ...]:
+    """`*.` before a DNS-1123 subdomain: a host of an Ingress."""
+    return _errors(name, _wildcard_re, SUBDOMAIN_LENGTH_MAX, WILDCARD_MESSAGE)
 
 
 @lru_cache(CACHE_ENTRIES)

@@ -7,6 +7,7 @@ Source    Kubernetes API reference; core/v1, rbac/v1, scheduling/v1, autoscaling
 from __future__ import annotations
 
 import base64
+from copy import deepcopy
 from typing import Any
 
 from busk8s.api.defaulting.pod import Json, default_resource_list, filling
@@ -97,6 +98,26 @@ def default_autoscaler(autoscaler: Json) -> None:
     if autoscaler.get("apiVersion") == "autoscaling/v2" and not spec.get("metrics"):
         target = {"type": "Utilization", "averageUtilization": CPU_TARGET_PERCENT}
         spec["metrics"] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
+    if (behavior := spec.get("behavior")) is not None:
+        for name, rules in _SCALING.items():
+            behavior[name] = {**deepcopy(rules), **(behavior.get(name) or {})}
+
+
+# Upstream's rules of scaling, where a behaviour leaves them out.
+_SCALING: Json = {
+    "scaleUp": {
+        "stabilizationWindowSeconds": 0,
+        "selectPolicy": "Max",
+        "policies": [
+            {"type": "Pods", "value": 4, "periodSeconds": 15},
+            {"type": "Percent", "value": 100, "periodSeconds": 15},
+        ],
+    },
+    "scaleDown": {
+        "selectPolicy": "Max",
+        "policies": [{"type": "Percent", "value": 100, "periodSeconds": 15}],
+    },
+}
 
 
 def default_hooks(configuration: Json) -> None:

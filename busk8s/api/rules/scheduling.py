@@ -102,16 +102,20 @@ def validate_affinity(affinity: Json, path: str, causes: list[Cause]) -> None:
 
 def validate_node_affinity(node: Json, path: str, causes: list[Cause]) -> None:
     if (needed := node.get(_REQUIRED)) is not None:
-        terms = needed.get("nodeSelectorTerms")
-        here = f"{path}.{_REQUIRED}.nodeSelectorTerms"
-        if not terms:
-            causes.append(required(here, "must have at least one node selector term"))
-        for index, term in enumerate(terms or ()):
-            _node_term(term, f"{here}[{index}]", causes)
+        validate_node_selector(needed, f"{path}.{_REQUIRED}", causes)
     for index, weighted in enumerate(node.get(_PREFERRED) or ()):
         here = f"{path}.{_PREFERRED}[{index}]"
         _weight(weighted, here, causes)
         _node_term(weighted.get("preference") or {}, f"{here}.preference", causes)
+
+
+def validate_node_selector(selector: Json, path: str, causes: list[Cause]) -> None:
+    terms = selector.get("nodeSelectorTerms")
+    here = f"{path}.nodeSelectorTerms"
+    if not terms:
+        causes.append(required(here, "must have at least one node selector term"))
+    for index, term in enumerate(terms or ()):
+        _node_term(term, f"{here}[{index}]", causes)
 
 
 def _weight(weighted: Json, path: str, causes: list[Cause]) -> None:

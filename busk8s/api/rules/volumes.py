@@ -61,6 +61,9 @@ _NEEDED = {
     "vsphereVolume": ("volumePath",),
 }
 
+# What the persistent form needs beyond.
+_NEEDED_PERSISTENT = {"csi": ("volumeHandle",), "local": ("path",)}
+
 
 def validate_volumes(volumes: list[Json], path: str, causes: list[Cause]) -> dict[str, Json]:
     """The volumes by name, for the mounts to refer to."""
@@ -94,6 +97,18 @@ def _validate_source(volume: Json, path: str, causes: list[Cause]) -> None:
             validate(volume[source], here, causes)
 
 
+def validate_persistent_source(spec: Json, name: str, path: str, causes: list[Cause]) -> None:
+    """The source `name` of a PersistentVolumeSpec: most are as in a pod, some need more."""
+    source, here = spec[name], f"{path}.{name}"
+    for field in (*_NEEDED.get(name, ()), *_NEEDED_PERSISTENT.get(name, ())):
+        if not source.get(field):
+            causes.append(required(f"{here}.{field}"))
+    if validate := _SOURCES.get(name):
+        validate(source, here, causes)
+    elif name == "local" and source.get("path"):
+        causes += _no_way_up(source["path"], f"{here}.path")
+
+
 def _empty_dir(source: Json, path: str, causes: list[Cause]) -> None:
     limit = source.get("sizeLimit")
     if limit is not None and nanos(limit) < 0:
@@ -105,11 +120,15 @@ def _host_path(source: Json, path: str, causes: list[Cause]) -> None:
     where = source.get("path")
     if not where:
         causes.append(required(f"{path}.path"))
-    elif ".." in where.split("/"):
-        causes.append(invalid(f"{path}.path", where, "must not contain '..'"))
+    else:
+        causes += _no_way_up(where, f"{path}.path")
     kind = source.get("type", "")
     if kind not in HOST_PATH_TYPES:
         causes.append(not_supported(f"{path}.type", kind, HOST_PATH_TYPES[1:]))
+
+
+def _no_way_up(where: str, path: str) -> list[Cause]:
+    return [invalid(path, where, "must not contain '..'")] if ".." in where.split("/") else []
 
 
 def _nfs(source: Json, path: str, causes: list[Cause]) -> None:
