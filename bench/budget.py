@@ -1,6 +1,6 @@
 """The budget of the design, measured: starts clusters from the command line, loads them, prints one table.
 
-    python bench/budget.py [--seconds 4] [--runs 1] [--only start,api,schedule,pods]
+    python bench/budget.py [--seconds 4] [--runs 1] [--only start,api,watch,schedule,pods]
 
 Owns      starting and ending what is measured, the limits, the table.
 Leaves    the loads (api.sh with wrk, schedbench.py, podbench.py), upstream's figures (REFERENCE.md).
@@ -31,6 +31,7 @@ BIN = Path(sys.executable).parent
 READY_S, STOP_S, LOAD_S = 30.0, 30.0, 300.0
 SETTLE_S = 3.0  # From ready to idle, before memory is read.
 NODES, PODS, NODE_PODS = 1_000, 3_000, 100
+WATCHERS, CHANGES = 1_000, 100
 GRACE_S = 120  # Nobody beats for schedbench's nodes; upstream's 40 s would do as well.
 
 
@@ -57,6 +58,8 @@ ROWS = {
     "delete": Row("delete", "554 /s", 2_000, "/s"),
     "list": Row("list of 2,000 pods, 32 at once", "32 /s", 100, "/s"),
     "failed": Row("failed requests of all the above", "-", 0, "", most=True),
+    "watch": Row(f"{WATCHERS} watchers, {CHANGES} changes/s, p99 of delivery", "-", 100, "ms", most=True),
+    "watcher": Row("memory of a watcher (RSS)", "-", 0.2, "MB", most=True),
     "schedule": Row(f"{PODS} pods onto {NODES} nodes, all bound", "239-269 /s", 1_000, "/s"),
     "idle": Row("master idle, all processes (RSS)", "521 MB", 150, "MB", most=True),
     "loaded": Row(f"the same with {NODES} nodes, {PODS} pods", "971 MB", 250, "MB", most=True),
@@ -87,7 +90,7 @@ class Results:
             if value is None:
                 lines.append((row.what, row.upstream, target, "not measured", "-", ""))
                 continue
-            shown = f"{value:,.2f}" if row.unit == "s" else f"{value:,.0f}"
+            shown = f"{value:,.2f}" if row.unit == "s" or row.target < 1 else f"{value:,.0f}"
             reached = "yes" if row.reached(value) else "no"
             note = self.notes.get(key, "")
             lines.append(
@@ -280,6 +283,21 @@ def api(results: Results, seconds: int) -> None:
         results.add("failed", float(failed))
 
 
+def watch(results: Results, seconds: int) -> None:
+    with cluster("master") as master:
+        master.ready()
+        _wait_account(master)
+        time.sleep(SETTLE_S)
+        before, _ = master.memory()
+        command = (sys.executable, "watchers.py", master.url, master.token)
+        said = load(*command, f"--watchers={WATCHERS}", f"--rate={CHANGES}", f"--seconds={seconds}")
+        after, _ = master.memory()
+    found = re.search(r"(\d+) changes/s: p50 ([\d.]+) ms p99 ([\d.]+) ms.* missed (\d+)", said)
+    if found is not None and found[4] == "0":
+        results.add("watch", float(found[3]), f"p50 {found[2]} ms at {found[1]} changes/s, none missed")
+        results.add("watcher", (after - before) / WATCHERS, "pods written meanwhile included")
+
+
 def schedule(results: Results, seconds: int) -> None:
     with cluster("master", f"--node-grace={GRACE_S}") as master:
         master.ready()
@@ -314,7 +332,7 @@ def _wait_account(running: Cluster) -> None:
     running.wait(lambda: running.get("/api/v1/namespaces/default/serviceaccounts/default"))
 
 
-PARTS = {"start": start, "api": api, "schedule": schedule, "pods": pods}
+PARTS = {"start": start, "api": api, "watch": watch, "schedule": schedule, "pods": pods}
 
 
 def main() -> None:

@@ -22,6 +22,7 @@ from busk8s.master.apiserver.attributes import (
     TokenSigner,
     Unstored,
 )
+from busk8s.master.apiserver.batches import Batches
 from busk8s.master.apiserver.encoded import Messages
 from busk8s.master.apiserver.listing import ListCache
 from busk8s.master.apiserver.rest import Accept
@@ -46,6 +47,7 @@ class Parts:
     services: ServiceAllocators
     lists: ListCache
     messages: Messages
+    batches: Batches
 
 
 @dataclass(slots=True)

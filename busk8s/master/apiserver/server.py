@@ -33,6 +33,7 @@ from busk8s.master.apiserver.attributes import (
     TokenSigner,
     Unstored,
 )
+from busk8s.master.apiserver.batches import Batches
 from busk8s.master.apiserver.dispatch import action_for
 from busk8s.master.apiserver.listing import ListCache
 from busk8s.master.apiserver.parts import Call, Parts
@@ -87,6 +88,7 @@ class ApiServer:
             services=ServiceAllocators(service_network, node_ports),
             lists=ListCache(),
             messages=encoded.Messages(),
+            batches=Batches(),
         )
         self._handlers: dict[str, Handler] = {**discovery.handlers(), **(handlers or {})}
         self._routes = Routes()

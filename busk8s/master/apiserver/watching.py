@@ -10,7 +10,7 @@ Invariant lines come in revision order; after a bookmark nothing at or below its
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Sequence
 
 import orjson
 
@@ -19,6 +19,7 @@ from busk8s.api import protobuf
 from busk8s.api.object import Json, Object
 from busk8s.api.request import JSON, Response
 from busk8s.master.apiserver import rest
+from busk8s.master.apiserver.batches import packed
 from busk8s.master.apiserver.parts import Call, Parts
 from busk8s.master.apiserver.read import check_revision, revision_of
 from busk8s.master.apiserver.render import partial, table
@@ -30,7 +31,6 @@ from busk8s.master.store.watch import Event, Overflow, Watcher
 BOOKMARK_EVERY_S = 60.0  # How often an idle watcher that allows bookmarks gets one.
 TIMEOUT_S_DEFAULT = 3_600.0  # A watch ends after this long; clients watch again from where it was.
 TIMEOUT_S_MAX = 86_400.0
-CHUNK_BYTES_MAX = 256 * 1024  # Lines are packed up to this size before they are handed on.
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 
 
@@ -117,7 +117,7 @@ class _Watch:
             yield self._error(errors.expired(f"too old resource version: {since} ({gone.oldest})"))
             return
         try:
-            for chunk in _packed(map(self._first, begin)):
+            for chunk in packed(map(self._first, begin)):
                 yield chunk
                 await asyncio.sleep(0)  # A long beginning is made between the work of others.
             if self._initial_end and self._bookmarks:
@@ -138,13 +138,20 @@ class _Watch:
         end, due = now + limit_s, now + BOOKMARK_EVERY_S
         while (now := clock.monotonic()) < end:
             events = await watcher.next(max(min(end, due) - now, 0.0))
-            for chunk in _packed(map(self._line, events)):
+            for chunk in self._chunks(events):
                 yield chunk
             if self._bookmarks and (not events or clock.monotonic() >= due):
                 # With events at hand more may have come since: the last of them is sure.
                 yield self._bookmark(events[-1].revision if events else self._parts.cache.revision)
             if not events or clock.monotonic() >= due:
                 due = clock.monotonic() + BOOKMARK_EVERY_S
+
+    def _chunks(self, events: Sequence[Event]) -> Iterable[bytes]:
+        """What this watch shows of `events`."""
+        lines = map(self._line, events)
+        if len(events) > 1 and self._plain and self._selection.everything:
+            return self._parts.batches.of(events, self.messages, lines)
+        return packed(lines)
 
     def _first(self, obj: Object) -> bytes:
         seen = to_served(self._call.resource, obj)
@@ -220,19 +227,3 @@ class _Watch:
     def _error(self, error: errors.Error) -> bytes:
         """The ERROR event that ends a watch."""
         return _wrapped("ERROR", error.to_status(), messages=self.messages)
-
-
-def _packed(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """`lines` joined into chunks of a bounded size; empty ones left out."""
-    pending: list[bytes] = []
-    size = 0
-    for line in lines:
-        if not line:
-            continue
-        pending.append(line)
-        size += len(line)
-        if size >= CHUNK_BYTES_MAX:
-            yield b"".join(pending)
-            pending, size = [], 0
-    if pending:
-        yield b"".join(pending)

@@ -24,6 +24,7 @@ from busk8s.master.store.base import (
     Compacted,
     Store,
 )
+from busk8s.master.store.fanout import Rounds
 
 WATCH_QUEUE_MAX = 10_000  # Events a watcher may lag behind before it is closed with 410.
 PARSED_MAX = 1_024  # Recently written objects whose parsed form is kept; others parse again.
@@ -73,25 +74,32 @@ def object_key(resource_key: str, namespace: str, name: str) -> str:
 class Watcher:
     """A bounded queue of events. One reader."""
 
-    __slots__ = ("_closed", "_forget", "_queue", "_waiter", "namespace", "overflowed")
+    __slots__ = (
+        "_closed", "_forget", "_queue", "_timer", "_waiter", "namespace", "overflowed",
+    )  # fmt: skip
 
     def __init__(self, namespace: str | None, forget: Callable[[Watcher], None]) -> None:
         self.namespace = namespace
         self.overflowed = False
         self._queue: deque[Event] = deque()
         self._waiter: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._forget = forget
         self._closed = False
 
     def push(self, event: Event) -> None:
+        """Queue `event`; whoever pushes wakes, too, when it is time (fanout)."""
         if len(self._queue) >= WATCH_QUEUE_MAX:
             self.overflowed = True
             self._queue.clear()
             self._forget(self)
+            self.wake()
         else:
             self._queue.append(event)
-        if self._waiter is not None:
-            _wake(self._waiter)
+
+    def wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     async def next(self, timeout_s: float | None = None) -> Sequence[Event]:
         """All events that wait, at least one. Raises Overflow; empty after close() or a timeout.
@@ -103,36 +111,44 @@ class Watcher:
         while not self._queue and not self.overflowed and not self._closed:
             if end is not None and loop.time() >= end:
                 break
+            if end is not None:
+                self._alarm(loop, end)
             self._waiter = loop.create_future()
-            timer = None if end is None else loop.call_at(end, _wake, self._waiter)
             try:
                 await self._waiter
             finally:
                 self._waiter = None
-                if timer is not None:
-                    timer.cancel()
         if self.overflowed:
             raise Overflow
         batch = tuple(self._queue)
         self._queue.clear()
         return batch
 
+    def _alarm(self, loop: asyncio.AbstractEventLoop, end: float) -> None:
+        """Wake at `end`. One alarm outlives many waits: setting one anew each time costs more."""
+        if self._timer is not None:
+            if self._timer.when() <= end and not self._timer.cancelled():
+                return
+            self._timer.cancel()
+        self._timer = loop.call_at(end, self._rung)
+
+    def _rung(self) -> None:
+        self._timer = None
+        self.wake()
+
     def close(self) -> None:
         self._closed = True
         self._forget(self)
-        if self._waiter is not None:
-            _wake(self._waiter)
-
-
-def _wake(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_result(None)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self.wake()
 
 
 class _Shelf:
     """Everything of one resource: objects by key, their order, history, watchers."""
 
-    __slots__ = ("history", "objects", "order", "resource", "watchers")
+    __slots__ = ("history", "objects", "order", "resource", "rounds", "watchers")
 
     def __init__(self, resource: Resource) -> None:
         self.resource = resource
@@ -140,6 +156,7 @@ class _Shelf:
         self.order: list[tuple[str, str]] = []
         self.history: deque[Event] = deque()
         self.watchers: dict[Watcher, None] = {}
+        self.rounds = Rounds(lambda: self.watchers)
 
     def put(self, key: tuple[str, str], obj: Object) -> Object | None:
         previous = self.objects.get(key)
@@ -230,6 +247,7 @@ class WatchCache:
         """Take in committed changes and wake who waits."""
         now = self._clock.now()
         events = []
+        heard: dict[_Shelf, None] = {}
         for change in changes:
             shelf, event = self._event(change, now)
             shelf.history.append(event)
@@ -238,9 +256,13 @@ class WatchCache:
             self._ring_bytes += len(event.object.body)
             self.revision = change.revision
             events.append(event)
-            for watcher in tuple(shelf.watchers):
-                if watcher.namespace is None or watcher.namespace == event.object.namespace:
-                    watcher.push(event)
+            if shelf.watchers:
+                heard[shelf] = None
+                for watcher in tuple(shelf.watchers):
+                    if watcher.namespace is None or watcher.namespace == event.object.namespace:
+                        watcher.push(event)
+        for shelf in heard:
+            shelf.rounds.ring(len(shelf.watchers))
         self._trim(now)
         while len(self._recent) > LINES_MAX:
             self._recent.popleft().forget_line()

@@ -193,3 +193,22 @@ async def everything(response: Response) -> list[dict[str, Any]]:
     async for chunk in response.stream:
         found += [orjson.loads(line) for line in chunk.splitlines()]
     return found
+
+
+async def test_many_watchers_of_two_namespaces_each_see_every_change_in_order() -> None:
+    """Rounds and shared batches must neither lose, repeat, reorder nor mix."""
+    api = await world()
+    other = MAPS.replace("default", "other")
+    urls = [MAPS, other, "/api/v1/configmaps"]
+    url = "{}?watch=1&timeoutSeconds=30&resourceVersion=0"
+    streams = [await api.raw("GET", url.format(urls[i % 3])) for i in range(60)]
+    reading = [asyncio.create_task(everything(stream)) for stream in streams]
+    await asyncio.sleep(1)
+    for index in range(40):
+        await api.must("POST", (MAPS, other)[index % 2], config_map(f"m{index:02}"))
+        if index % 5 == 0:
+            await asyncio.sleep(0.0003)
+    wanted = [f"m{i:02}" for i in range(40)]
+    for i, task in enumerate(reading):
+        found = [name for _, name in seen(await task)]
+        assert found == (wanted[0::2], wanted[1::2], wanted)[i % 3]
