@@ -209,6 +209,9 @@ class ModelCluster:
         obj = self.one(PODS, f"{namespace}/{pod}")
         self.change(obj, spec={**obj.data["spec"], "nodeName": node})
 
+    async def request_token(self, namespace: str, account: str, spec: Json) -> Json:
+        raise NotImplementedError
+
     async def evict(self, namespace: str, pod: str, *, grace_period_s: int | None = None) -> None:
         await self.delete(PODS, pod, namespace=namespace, grace_period_s=grace_period_s)
 

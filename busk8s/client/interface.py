@@ -106,6 +106,10 @@ class Client(Protocol):
         """Assign a pod to a node through the `binding` subresource."""
         ...
 
+    async def request_token(self, namespace: str, account: str, spec: Json) -> Json:
+        """The TokenRequestStatus (token, expirationTimestamp) for a TokenRequest's `spec`."""
+        ...
+
     async def evict(
         self, namespace: str, pod: str, *, grace_period_s: int | None = None
     ) -> None: ...

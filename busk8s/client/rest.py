@@ -15,7 +15,7 @@ import orjson
 
 from busk8s.api.object import Json, Object
 from busk8s.api.request import Request, Response, User
-from busk8s.api.scheme import PODS, Resource
+from busk8s.api.scheme import PODS, SERVICEACCOUNTS, Resource
 from busk8s.client.interface import (
     Change,
     Gone,
@@ -137,6 +137,13 @@ class RestClient:
             "target": {"kind": "Node", "apiVersion": "v1", "name": node},
         }
         await self._ask("POST", path(PODS, namespace, pod, "binding"), orjson.dumps(binding))
+
+    async def request_token(self, namespace: str, account: str, spec: Json) -> Json:
+        body = {"kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1", "spec": spec}
+        where = path(SERVICEACCOUNTS, namespace, account, "token")
+        answer = await self._ask("POST", where, orjson.dumps(body))
+        status: Json = orjson.loads(answer.body)["status"]
+        return status
 
     async def evict(self, namespace: str, pod: str, *, grace_period_s: int | None = None) -> None:
         eviction: Json = {

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from copy import deepcopy
 from typing import Any
 
+from busk8s.api.meta import format_time
 from busk8s.api.object import Json, Object, encode, with_revision
 from busk8s.api.scheme import Resource
 from busk8s.client.interface import Change, Gone, ObjectList, Put, Reset
@@ -41,6 +42,8 @@ class NodeApi:
         self.node_status: Json = {}
         self.streams: dict[str, Callable[..., Any]] = {}
         self.status_writes = 0
+        self.refuse_tokens = False
+        self.token_requests: list[Json] = []
         self._uids = 0
 
     # What tests do to it.
@@ -177,6 +180,15 @@ class NodeApi:
 
     async def bind(self, namespace: str, pod: str, node: str, *, uid: str = "") -> None:
         raise NotImplementedError("a kubelet binds nothing")
+
+    async def request_token(self, namespace: str, account: str, spec: Json) -> Json:
+        self._reachable()
+        if self.refuse_tokens:
+            raise not_found("serviceaccounts", account)
+        self.token_requests.append(spec)
+        ends = self._clock.now() + spec["expirationSeconds"]
+        token = f"{namespace}/{account}/{len(self.token_requests)}"
+        return {"token": token, "expirationTimestamp": format_time(ends)}
 
     async def evict(self, namespace: str, pod: str, *, grace_period_s: int | None = None) -> None:
         raise NotImplementedError("a kubelet evicts by status")

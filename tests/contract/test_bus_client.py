@@ -60,7 +60,7 @@ class Master:
             clock=clock,
             ids=RandomIds(random.Random()),
             authorizer=authorizer,
-            admission=AdmissionChain(self.cache),
+            admission=AdmissionChain(self.cache, ids=RandomIds(random.Random(3))),
             streams=self.face.streams,
             unstored=self.face.leases,
         )

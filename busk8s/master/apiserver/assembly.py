@@ -92,7 +92,7 @@ async def running(
             clock=clock,
             ids=ids,
             authorizer=authorizer,
-            admission=Guarded(AdmissionChain(cache), EscalationCheck(rbac, authorizer)),
+            admission=Guarded(AdmissionChain(cache, ids=ids), EscalationCheck(rbac, authorizer)),
             streams=bus.streams,
             signer=identity.accounts,
             reviewer=identity.chain,

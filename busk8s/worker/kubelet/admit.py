@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from busk8s.worker.kubelet.account_tokens import sources
 from busk8s.worker.kubelet.pods import Pod
 from busk8s.worker.kubelet.resources import Requests, pod_requests
 
@@ -94,6 +95,8 @@ def not_enforced(pod: Pod, limits: Sequence[str] = ()) -> list[str]:
         found.update(dict.fromkeys(_unenforced(container.get("securityContext") or {})))
         wanted = (container.get("resources") or {}).get("limits") or {}
         found.update(dict.fromkeys(f"resources.limits.{n}" for n in limits if n in wanted))
+    if "mounts" in limits and any(True for _ in sources(pod)):
+        found["the mount of its ServiceAccount token"] = None
     return list(found)
 
 

@@ -8,6 +8,7 @@ Invariant a pod has one worker; a worker lives until its pod is gone from the AP
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -18,6 +19,7 @@ from busk8s.clock import Clock
 from busk8s.ids import IdSource
 from busk8s.log import Logger
 from busk8s.tasks import Nursery, supervise
+from busk8s.worker.kubelet.account_tokens import AccountTokens
 from busk8s.worker.kubelet.admit import refusal
 from busk8s.worker.kubelet.checkpoint import Checkpoint, Saved
 from busk8s.worker.kubelet.downward import Facts
@@ -88,6 +90,7 @@ class Kubelet:
         self._machine = machine or read_machine(root_dir)
         self._room = room(self._machine, pods_max)
         view = View(node_name)
+        tokens = AccountTokens(client, clock)
         self._parts = Parts(
             node_name=node_name,
             root=root_dir,
@@ -103,7 +106,8 @@ class Kubelet:
             facts=self._facts(node_ips[0] if node_ips else ""),
             admit=self._admit,
             probes=Probes(runtime, clock, self._wake, self._probe_failed),
-            volumes=Volumes(root_dir, view.get, lambda: f"{int(clock.now())}.{ids.suffix(9)}"),
+            volumes=Volumes(root_dir, view.get, partial(_label, clock, ids), tokens.find),
+            tokens=tokens,
         )
         self._reporter = NodeReporter(
             node_name, client, runtime, clock, self._machine, root_dir,
@@ -242,3 +246,8 @@ class Kubelet:
     def _subnet_known(self) -> None:
         for worker in self._workers.values():
             worker.retry("FailedCreatePodSandBox")
+
+
+def _label(clock: Clock, ids: IdSource) -> str:
+    """The name of a volume's next version."""
+    return f"{int(clock.now())}.{ids.suffix(9)}"

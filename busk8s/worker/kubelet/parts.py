@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from busk8s.client.interface import Client
 from busk8s.clock import Clock
+from busk8s.worker.kubelet.account_tokens import AccountTokens
 from busk8s.worker.kubelet.downward import Facts
 from busk8s.worker.kubelet.events import Recorder
 from busk8s.worker.kubelet.launch import Dns
@@ -36,8 +37,15 @@ class Parts:
     recorder: Recorder
     probes: Probes
     volumes: Volumes
+    tokens: AccountTokens
     host: Host
     dns: Dns
     facts: Facts
     admit: Callable[[Pod], tuple[str, str] | None]
     starts: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(STARTS_AT_ONCE_MAX))
+
+    async def prepare(self, pod: Pod, facts: Facts) -> None:
+        """Make or refresh the pod's volumes and what goes into them; raises VolumeError."""
+        if self.root:
+            await self.tokens.obtain(pod)
+        self.volumes.prepare(pod, facts)

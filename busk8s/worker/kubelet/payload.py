@@ -8,7 +8,7 @@ Invariant pure; raises VolumeError with upstream's words for what keeps the pod 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from busk8s.api.object import Json, Object
@@ -32,18 +32,21 @@ class File:
 Payload = dict[str, File]
 
 
-def payload(pod: Pod, volume: Json, lookup: Lookup, facts: Facts) -> Payload | None:
+FindToken = Callable[[Pod, Json], str]  # of a serviceAccountToken source; raises VolumeError
+
+
+def payload(
+    pod: Pod, volume: Json, lookup: Lookup, facts: Facts, find_token: FindToken
+) -> Payload | None:
     """None: this kind of volume is not made of files."""
+    projected = volume.get("projected")
+    if projected is not None:
+        return _projected(pod, projected, lookup, facts, find_token)
     for kind, made_of in _KINDS.items():
         source = volume.get(kind)
         if source is not None:
             return made_of(pod, source, int(source.get("defaultMode", MODE_DEFAULT)), lookup, facts)
     return None
-
-
-def omitted_tokens(volume: Json) -> bool:
-    sources = (volume.get("projected") or {}).get("sources") or ()
-    return any("serviceAccountToken" in source for source in sources)
 
 
 def _config_map(pod: Pod, source: Json, mode: int, lookup: Lookup, facts: Facts) -> Payload:
@@ -112,9 +115,14 @@ def _downward(pod: Pod, source: Json, mode: int, lookup: Lookup, facts: Facts) -
     return files
 
 
-def _projected(pod: Pod, source: Json, mode: int, lookup: Lookup, facts: Facts) -> Payload:
+def _projected(
+    pod: Pod, source: Json, lookup: Lookup, facts: Facts, find_token: FindToken
+) -> Payload:
     files: Payload = {}
+    mode = int(source.get("defaultMode", MODE_DEFAULT))
     for part in source.get("sources") or ():
+        if token := part.get("serviceAccountToken"):
+            files[_path(token["path"])] = File(find_token(pod, token).encode(), mode)
         for kind, made_of in _PROJECTED.items():
             if kind in part:
                 files.update(made_of(pod, part[kind], mode, lookup, facts))
@@ -125,4 +133,4 @@ def _projected(pod: Pod, source: Json, mode: int, lookup: Lookup, facts: Facts) 
 
 
 _PROJECTED = {"configMap": _config_map, "secret": _secret, "downwardAPI": _downward}
-_KINDS = {**_PROJECTED, "projected": _projected}
+_KINDS = _PROJECTED

@@ -93,6 +93,7 @@ class Performer:
                 await runtime.remove_sandbox(sandbox_id)
             case plans.RemoveFiles():
                 self._parts.volumes.remove(pod)
+                self._parts.tokens.forget(pod)
                 if self._parts.root:
                     shutil.rmtree(log_directory(self._parts.root, pod), ignore_errors=True)
                 self._progress.removed = True
@@ -102,9 +103,8 @@ class Performer:
 
     async def _run_sandbox(self, pod: Pod, attempt: int) -> bool:
         parts = self._parts
-        parts.volumes.prepare(
-            pod, parts.facts
-        )  # A volume that cannot be had comes before all else.
+        # A volume that cannot be had comes before all else.
+        await parts.prepare(pod, parts.facts)
         config = sandbox_config(pod, attempt, parts.root, parts.dns)
         try:
             async with parts.starts:
@@ -128,7 +128,7 @@ class Performer:
             now = self._parts.clock.now()
             progress.backoff[spec.name] = after_restart(entry, action.ended_at, now)
         # Again, now that the address is known: a downwardAPI volume may show it.
-        self._parts.volumes.prepare(pod, self._facts())
+        await self._parts.prepare(pod, self._facts())
         try:
             config = self._configure(pod, spec, action.attempt)
         except (EnvError, DownwardError, ConfigError, VolumeError) as error:

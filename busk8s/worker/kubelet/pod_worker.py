@@ -18,7 +18,7 @@ from busk8s.worker.kubelet.admit import claim, not_enforced
 from busk8s.worker.kubelet.conditions import OURS
 from busk8s.worker.kubelet.events import pod_reference
 from busk8s.worker.kubelet.parts import Parts
-from busk8s.worker.kubelet.payload import VolumeError, omitted_tokens
+from busk8s.worker.kubelet.payload import VolumeError
 from busk8s.worker.kubelet.perform import Performer, Progress
 from busk8s.worker.kubelet.plan import Plan, Situation, Verdict, plan
 from busk8s.worker.kubelet.pods import Pod, parse_time
@@ -145,7 +145,7 @@ class PodWorker:
         """One plan; True when something was done and another look is due."""
         now = self._parts.clock.now()
         self._admit(now, state)
-        self._refresh_volumes(state)
+        await self._refresh_volumes(state)
         seen = self._situation(state)
         self._parts.probes.watch(self._pod, state, pod_ip(seen, self._parts.host))
         step = plan(now, seen)
@@ -156,7 +156,7 @@ class PodWorker:
             return True
         self._note_backoff(step)
         self._report(now, seen, step)
-        self._set_timer(step.look_again_s)
+        self._set_timer(self._sooner(step.look_again_s))
         if not step.actions:
             return False
         await performer.perform(self._pod, state, step.actions)
@@ -178,25 +178,22 @@ class PodWorker:
 
     def _say_what_is_left_out(self) -> None:
         pod, record = self._pod, self._parts.recorder.event
-        volumes = pod.spec.get("volumes") or ()
-        if any(omitted_tokens(volume) for volume in volumes):
-            text = "projected serviceAccountToken is not supported yet and was left out"
-            record(pod_reference(pod), "Warning", "TokenOmitted", text)
         runtime = self._parts.runtime
         if runtime.name == "process" and (fields := not_enforced(pod, runtime.unenforced_limits())):
             text = f"the process runtime does not enforce: {', '.join(fields)}"
             record(pod_reference(pod), "Warning", "NotEnforced", text)
 
-    def _refresh_volumes(self, state: PodState) -> None:
+    async def _refresh_volumes(self, state: PodState) -> None:
         """Files of running containers follow their sources; a new start prepares them anyway."""
         sandbox = state.ready_sandbox
-        if not self._refresh or sandbox is None or self._pod.deleting or self._vanished:
+        due = self._refresh or self._parts.tokens.due_in_s(self._pod) == 0.0
+        if not due or sandbox is None or self._pod.deleting or self._vanished:
             return
         self._refresh = False
         host = self._parts.host
         ip = sandbox.ip or (host.ips[0] if host.ips else "")
         try:
-            self._parts.volumes.prepare(self._pod, replace(self._parts.facts, pod_ip=ip))
+            await self._parts.prepare(self._pod, replace(self._parts.facts, pod_ip=ip))
         except VolumeError as error:
             about = pod_reference(self._pod)
             self._parts.recorder.event(about, "Warning", "FailedMount", str(error))
@@ -262,6 +259,12 @@ class PodWorker:
             )
             about = pod_reference(pod, name, init=any(s.name == name for s in pod.init))
             self._parts.recorder.event(about, "Warning", "BackOff", text)
+
+    def _sooner(self, look_again_s: float | None) -> float | None:
+        """When to look again: for the plan, or because a token is due."""
+        due = None if self._verdict is not None else self._parts.tokens.due_in_s(self._pod)
+        waits = [seconds for seconds in (look_again_s, due) if seconds is not None]
+        return min(waits, default=None)
 
     def _set_timer(self, seconds: float | None) -> None:
         if self._timer is not None:

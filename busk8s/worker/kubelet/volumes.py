@@ -6,7 +6,7 @@ Invariant preparing twice changes nothing; removing leaves neither files nor mou
           follows a path that a pod could have made.
 
 Differs from Kubernetes: without root, an emptyDir with medium Memory is an ordinary directory;
-`sizeLimit` bounds only medium Memory; a projected serviceAccountToken is left out, with an event.
+`sizeLimit` bounds only medium Memory.
 """
 
 from __future__ import annotations
@@ -23,19 +23,33 @@ from busk8s.api.object import Json
 from busk8s.worker.kubelet.atomic_files import write_files
 from busk8s.worker.kubelet.downward import Facts
 from busk8s.worker.kubelet.env import Lookup, expand
-from busk8s.worker.kubelet.payload import VolumeError, payload
+from busk8s.worker.kubelet.payload import FindToken, VolumeError, payload
 from busk8s.worker.kubelet.pods import ContainerSpec, Pod
 from busk8s.worker.runtime.base import Mount
 
 MNT_DETACH = 2
 
 
+API_ACCESS = "kube-api-access-"  # How the volumes are called that admission adds by itself.
+
+
+def no_token(pod: Pod, source: Json) -> str:
+    raise VolumeError("failed to fetch token: this node asks for none")
+
+
 class Volumes:
-    def __init__(self, root: str, lookup: Lookup, new_label: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        root: str,
+        lookup: Lookup,
+        new_label: Callable[[], str],
+        find_token: FindToken = no_token,
+    ) -> None:
         self._on_disk = bool(root)
         self._root = Path(root)
         self._lookup = lookup
         self._new_label = new_label
+        self._find_token = find_token
 
     def prepare(self, pod: Pod, facts: Facts) -> None:
         """Make or refresh all volumes of `pod`; raises VolumeError."""
@@ -62,7 +76,8 @@ class Volumes:
             if sub := wanted.get("subPath") or expand(wanted.get("subPathExpr") or "", env):
                 path = _sub_path(path, sub)
             read_only = bool(wanted.get("readOnly")) or not _writable(volume)
-            made.append(Mount(str(path), wanted["mountPath"], read_only))
+            optional = wanted["name"].startswith(API_ACCESS)
+            made.append(Mount(str(path), wanted["mountPath"], read_only, optional))
         return made
 
     def hosts_file(self, pod: Pod, ip: str, hostname: str) -> Mount | None:
@@ -104,7 +119,7 @@ class Volumes:
         if "hostPath" in volume:
             _check_host_path(path, volume["hostPath"].get("type") or "")
             return
-        files = payload(pod, volume, self._lookup, facts)
+        files = payload(pod, volume, self._lookup, facts, self._find_token)
         if files is not None:
             write_files(path, files, label=self._new_label())
             return

@@ -38,6 +38,7 @@ class Mount:
     host_path: str
     container_path: str
     read_only: bool = False
+    optional: bool = False  # Left out where nothing can be mounted: nobody asked for it by name.
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,7 @@ class Runtime(Protocol):
         ...
 
     def unenforced_limits(self) -> Sequence[str]:
-        """Which of "cpu" and "memory" this machine cannot hold containers to."""
+        """Which of "cpu", "memory" and "mounts" this machine cannot do for containers."""
         ...
 
     async def set_pod_cidr(self, pod_cidr: str) -> None:

@@ -184,6 +184,10 @@ class Containers:
 
     # -- steps --------------------------------------------------------------------------------
 
+    @property
+    def _may_mount(self) -> bool:
+        return bool(self._features.namespaces or self._features.user_mounts)
+
     def _refuse(self, sandbox: Json, config: Json) -> None:
         """What this runtime or this machine cannot do, before anything is made."""
         if not config["command"]:
@@ -192,7 +196,7 @@ class Containers:
                 "CreateContainerError",
                 f'image "{image}" has no default command in the process runtime; set command',
             )
-        if config["mounts"] and not (self._features.namespaces or self._features.user_mounts):
+        if not self._may_mount and any(not mount.get("optional") for mount in config["mounts"]):
             raise Failure(
                 "CreateContainerError",
                 "volume mounts need root or user namespaces, which this machine does not allow",
@@ -213,7 +217,8 @@ class Containers:
             config["working_dir"] or f"{sandbox['directory']}/work",
         )
         plan.uid, plan.gid = config["run_as_user"], config["run_as_group"]
-        plan.mounts = config["mounts"] + _files(sandbox, config, self._features)
+        plan.mounts = config["mounts"] if self._may_mount else []
+        plan.mounts = plan.mounts + _files(sandbox, config, self._features)
         plan.scratch = f"{self._directory(container_id)}/scratch"
         os.makedirs(plan.scratch, exist_ok=True)
         plan.new_pid_namespace = plan.mount_namespace = self._features.namespaces

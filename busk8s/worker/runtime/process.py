@@ -161,7 +161,10 @@ class ProcessRuntime:
 
     def unenforced_limits(self) -> Sequence[str]:
         controllers = self.features.get("cgroups", {}).get("controllers", ())
-        return [name for name in ("cpu", "memory") if name not in controllers]
+        missing = [name for name in ("cpu", "memory") if name not in controllers]
+        able = self.features.get("features", {"namespaces": True})
+        mounts = able.get("namespaces") or able.get("user_mounts")
+        return missing if mounts else [*missing, "mounts"]
 
     async def set_pod_cidr(self, pod_cidr: str) -> None:
         """The node's pod subnet is known (CRI UpdateRuntimeConfig). Idempotent."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from typing import Any
 
@@ -10,6 +11,7 @@ from api_world import Api, world
 
 from busk8s.api import scheme
 from busk8s.api.request import User
+from busk8s.ids import RandomIds
 from busk8s.master.apiserver.admission.chain import AdmissionChain
 from busk8s.master.apiserver.attributes import Attributes
 from busk8s.master.apiserver.authz import ClusterAuthorizer
@@ -35,7 +37,8 @@ class Secured(Api):
         self.authorizer = ClusterAuthorizer(NodeAuthorizer(self.cache), rbac)
         self.server.parts.authorizer = self.authorizer
         check = EscalationCheck(rbac, self.authorizer)
-        self.server.parts.admission = Guarded(AdmissionChain(self.cache), check)
+        chain = AdmissionChain(self.cache, ids=RandomIds(random.Random(1)))
+        self.server.parts.admission = Guarded(chain, check)
 
 
 async def secured() -> Secured:

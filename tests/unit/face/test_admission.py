@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from copy import deepcopy
 from typing import Any
 
@@ -13,6 +14,7 @@ from test_identity import NODE, POD, resource
 from busk8s import errors
 from busk8s.api.object import Json, Object
 from busk8s.api.request import User
+from busk8s.ids import RandomIds
 from busk8s.master.apiserver.admission.chain import AdmissionChain
 from busk8s.master.apiserver.attributes import Attributes, Operation, OperationKind
 from busk8s.master.apiserver.authn import ADMIN
@@ -41,7 +43,9 @@ def admit(
     operation = Operation(
         Attributes(user, kind.lower(), of, sub, ns, name), kind, deepcopy(body), old
     )
-    chain = AdmissionChain(Shelf(*(world if world is not None else WORLD)))
+    chain = AdmissionChain(
+        Shelf(*(world if world is not None else WORLD)), ids=RandomIds(random.Random(1))
+    )
 
     async def run() -> None:
         await chain.mutate(operation)

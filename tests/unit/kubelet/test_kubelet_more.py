@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from kubelet_world import SLEEPER, until, world
+from kubelet_world import SLEEPER, World, until, world
 
 from busk8s.tasks import Nursery
 from busk8s.worker.runtime.base import ExecResult, RuntimeFailure
@@ -332,3 +332,49 @@ async def test_a_quiet_pod_causes_no_writes(tmp_path: Path) -> None:
         writes = w.api.status_writes
         await asyncio.sleep(300)
         assert w.api.status_writes == writes
+
+
+def with_token(seconds: int = 1_000) -> dict[str, Any]:
+    source = {"serviceAccountToken": {"path": "token", "expirationSeconds": seconds}}
+    return {
+        **SLEEPER,
+        "serviceAccountName": "robot",
+        "volumes": [{"name": "t", "projected": {"sources": [source]}}],
+    }
+
+
+def token_of(w: World, uid: str) -> str:
+    return (w.root / "pods" / uid / "volumes" / "kubernetes.io~projected/t/token").read_text()
+
+
+async def test_a_pods_token_is_renewed_at_four_fifths_of_its_life(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        uid = w.api.put_pod("a", with_token())
+        await until(lambda: w.ready("a"))
+        assert token_of(w, uid) == "default/robot/1"
+        assert w.api.token_requests[0]["boundObjectRef"]["uid"] == uid
+        await w.clock.sleep(790)
+        assert token_of(w, uid) == "default/robot/1"
+        await w.clock.sleep(20)
+        assert token_of(w, uid) == "default/robot/2"
+
+
+async def test_a_token_is_kept_while_the_master_is_away_and_renewed_after(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        uid = w.api.put_pod("a", with_token())
+        await until(lambda: w.ready("a"))
+        w.api.away = True
+        await w.clock.sleep(900)
+        assert token_of(w, uid) == "default/robot/1"
+        w.api.away = False
+        await w.clock.sleep(61)
+        assert token_of(w, uid) == "default/robot/2"
+
+
+async def test_without_its_first_token_a_pod_waits_and_says_why(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        w.api.refuse_tokens = True
+        w.api.put_pod("a", with_token())
+        await until(lambda: "FailedMount" in w.api.reasons("a"))
+        w.api.refuse_tokens = False
+        await until(lambda: w.ready("a"))

@@ -40,7 +40,11 @@ class Shelf:
 
 def made(root: Path, shelf: Shelf) -> Volumes:
     count = itertools.count()
-    return Volumes(str(root), shelf, lambda: f"v{next(count)}")
+    return Volumes(str(root), shelf, lambda: f"v{next(count)}", token)
+
+
+def token(pod: Pod, source: Any) -> str:
+    return f"for {source['audience']}"
 
 
 def pod_with(volume: dict[str, Any], **mount: Any) -> Pod:
@@ -97,7 +101,7 @@ def test_projected_volumes_join_their_sources(tmp_path: Path) -> None:
     shelf.put("configmaps", "ca", data={"ca.crt": "CERT"})
     namespace = {"path": "namespace", "fieldRef": {"fieldPath": "metadata.namespace"}}
     sources = [
-        {"serviceAccountToken": {"path": "token"}},
+        {"serviceAccountToken": {"path": "token", "audience": "vault"}},
         {"configMap": {"name": "ca"}},
         {"downwardAPI": {"items": [namespace]}},
     ]
@@ -105,7 +109,9 @@ def test_projected_volumes_join_their_sources(tmp_path: Path) -> None:
     assert sorted(p.name for p in path.iterdir() if not p.name.startswith("..")) == [
         "ca.crt",
         "namespace",
+        "token",
     ]
+    assert (path / "token").read_text() == "for vault"
     assert (path / "namespace").read_text() == "default"
 
 

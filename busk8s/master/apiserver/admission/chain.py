@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 
 from busk8s import errors
 from busk8s.api.defaults import apply_defaults
+from busk8s.ids import IdSource
 from busk8s.master.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from busk8s.master.apiserver.admission.node_restriction import NodeRestriction
 from busk8s.master.apiserver.admission.plugin import AsyncPlugin, Lookup, Plugin
@@ -49,6 +50,7 @@ class AdmissionChain:
         self,
         lookup: Lookup,
         *,
+        ids: IdSource,
         mutating: Sequence[AsyncPlugin] = (),
         validating: Sequence[AsyncPlugin] = (),
         last: Sequence[Plugin] = (),
@@ -58,7 +60,7 @@ class AdmissionChain:
             (
                 NamespaceLifecycle(lookup),
                 TaintNodesByCondition(),
-                ServiceAccount(lookup),
+                ServiceAccount(lookup, ids),
                 DefaultTolerationSeconds(),
                 Priority(lookup),
             )

@@ -16,7 +16,7 @@ from busk8s.api.object import Json
 from busk8s.api.request import Response, User
 from busk8s.api.scheme import Resource
 from busk8s.master.apiserver import rest
-from busk8s.master.apiserver.attributes import Attributes, Explains
+from busk8s.master.apiserver.attributes import Attributes, Explains, Operation
 from busk8s.master.apiserver.parts import Call, Parts
 from busk8s.master.apiserver.read import find
 from busk8s.master.apiserver.write import check_address
@@ -194,6 +194,9 @@ async def token_request(parts: Parts, call: Call) -> Response:
     spec = data.setdefault("spec", {})
     spec["expirationSeconds"] = _seconds(spec)
     metadata["creationTimestamp"] = format_time(call.now)
+    operation = Operation(call.attributes, "CREATE", data, warnings=warnings)
+    await parts.admission.mutate(operation)
+    await parts.admission.validate(operation)
     data["status"] = parts.signer.request(call.namespace, account.data, spec, warnings)
     return rest.with_warnings(rest.answer(data, 201), warnings)
 
