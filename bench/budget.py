@@ -58,7 +58,9 @@ ROWS = {
     "delete": Row("delete", "554 /s", 2_000, "/s"),
     "list": Row("list of 2,000 pods, 32 at once", "32 /s", 100, "/s"),
     "failed": Row("failed requests of all the above", "-", 0, "", most=True),
-    "watch": Row(f"{WATCHERS} watchers, {CHANGES} changes/s, p99 of delivery", "-", 100, "ms", most=True),
+    "watch": Row(
+        f"{WATCHERS} watchers, {CHANGES} changes/s, p99 of delivery", "-", 100, "ms", most=True
+    ),
     "watcher": Row("memory of a watcher (RSS)", "-", 0.2, "MB", most=True),
     "schedule": Row(f"{PODS} pods onto {NODES} nodes, all bound", "239-269 /s", 1_000, "/s"),
     "idle": Row("master idle, all processes (RSS)", "521 MB", 150, "MB", most=True),
@@ -294,7 +296,9 @@ def watch(results: Results, seconds: int) -> None:
         after, _ = master.memory()
     found = re.search(r"(\d+) changes/s: p50 ([\d.]+) ms p99 ([\d.]+) ms.* missed (\d+)", said)
     if found is not None and found[4] == "0":
-        results.add("watch", float(found[3]), f"p50 {found[2]} ms at {found[1]} changes/s, none missed")
+        results.add(
+            "watch", float(found[3]), f"p50 {found[2]} ms at {found[1]} changes/s, none missed"
+        )
         results.add("watcher", (after - before) / WATCHERS, "pods written meanwhile included")
 
 

@@ -128,9 +128,7 @@ class Bench:
         request = self.request("GET", f"{PATH}?watch=1&resourceVersion={since}&timeoutSeconds=600")
         while len(found) < count:
             size = min(GROWTH, count - len(found))
-            some = await asyncio.gather(
-                *(self.connect(lambda: Watch(late)) for _ in range(size))
-            )
+            some = await asyncio.gather(*(self.connect(lambda: Watch(late)) for _ in range(size)))
             await asyncio.gather(*(link.send(request) for link in some))
             for link in some:
                 link.live = True

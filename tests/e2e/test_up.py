@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -242,3 +243,30 @@ def test_a_second_start_goes_on_where_it_was(tmp_path: Path) -> None:
         assert len(own.items("pods")) == 1
     finally:
         own.busk8s("down", f"--data-dir={own.data}", check=False)
+
+
+IN_CLUSTER = """
+apiVersion: v1
+kind: Pod
+metadata: {name: asks, namespace: default}
+spec:
+  restartPolicy: Never
+  containers:
+  - name: c
+    image: none
+    command: [%s, -c]
+    args:
+    - |
+      import kubernetes as k
+      k.config.load_incluster_config()
+      me = k.client.AuthenticationV1Api().create_self_subject_review({}).status.user_info
+      print(me.username, me.extra["authentication.kubernetes.io/pod-name"][0])
+"""
+
+
+@pytest.mark.root
+def test_a_pod_logs_in_at_the_api_with_its_own_token(cluster: Cluster) -> None:
+    cluster.apply(IN_CLUSTER % sys.executable)
+    cluster.kubectl("wait --for=jsonpath={.status.phase}=Succeeded pod/asks --timeout=30s")
+    said = cluster.kubectl("logs asks").split()
+    assert said == ["system:serviceaccount:default:default", "asks"]

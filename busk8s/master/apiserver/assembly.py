@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ from busk8s.master.apiserver.loopback import Dispatch
 from busk8s.master.apiserver.metrics import Metrics
 from busk8s.master.apiserver.node_authz import NodeAuthorizer
 from busk8s.master.apiserver.pki import Pki, host_names
+from busk8s.master.apiserver.pod_door import PodDoor
 from busk8s.master.apiserver.ranges import ranged
 from busk8s.master.apiserver.rbac.authorizer import RbacAuthorizer
 from busk8s.master.apiserver.rbac.bootstrap import bootstrap_roles
@@ -76,10 +78,8 @@ async def running(
     service_ip = first_service_ip(settings.service_cidr)
     pki = _certified(settings, data, service_ip, clock.now())
     async with AsyncExitStack() as stack:
-        sockets = [listen("--https-port", settings.bind, settings.https_port)]
-        for bound in sockets:
-            stack.callback(bound.close)
-        port = int(sockets[0].getsockname()[1])
+        door = PodDoor(settings)
+        sockets, port = _listening(settings, door, stack)
         cache, store = await _open_store(data.database, clock, stack)
         rbac = RbacAuthorizer(cache)
         authorizer = ClusterAuthorizer(NodeAuthorizer(cache), rbac)
@@ -114,6 +114,7 @@ async def running(
             identity.authenticator,
             clock=clock,
             audit_prefix=int(ids.uid()[:8], 16),
+            admits=door.admits,
         )
         await http.open(sockets, pki.server_context(*identity.authorities))
         stack.push_async_callback(http.close)
@@ -132,6 +133,18 @@ async def running(
 
 def _keeper_failed(name: str, error: BaseException) -> None:
     log.error("task failed", task=name, error=error)
+
+
+def _listening(
+    settings: MasterSettings, door: PodDoor, stack: AsyncExitStack
+) -> tuple[list[socket.socket], int]:
+    """The sockets of the HTTPS face, and its port."""
+    main = listen("--https-port", settings.bind, settings.https_port)
+    port = int(main.getsockname()[1])
+    sockets = [main, *door.open(port)]
+    for bound in sockets:
+        stack.callback(bound.close)
+    return sockets, port
 
 
 def _bus_face(

@@ -38,6 +38,13 @@ LINGER_S = 1.0  # How long we go on draining a refused upload, so the client rea
 BACKLOG = 1_024
 
 Handler = Callable[[Request], Awaitable[Response]]
+Admits = Callable[[str, str], bool]  # our end's address, and theirs
+
+
+def anyone(ours: str, theirs: str) -> bool:
+    return True
+
+
 log = Logger("busk8s.http")
 
 
@@ -73,8 +80,10 @@ class HttpServer:
         clock: Clock,
         limits: Limits = Limits(),
         audit_prefix: int = 0,
+        admits: Admits = anyone,
     ) -> None:
         self.handler = handler
+        self.admits = admits
         self.identify = identify
         self.limits = limits
         self.connections: dict[Connection, None] = {}
@@ -166,6 +175,10 @@ class Connection(asyncio.Protocol):
         if len(server.connections) >= server.limits.connections_max:
             self._write_whole(None, form.of_error(errors.unavailable("too many connections")))
             self._end()
+            return
+        if not server.admits(_address(transport, "sockname"), _address(transport, "peername")):
+            self._ending = True
+            transport.abort()  # type: ignore[attr-defined] # every TCP and TLS transport has it
             return
         server.connections[self] = None
         self._peer = server.identify.peer(transport.get_extra_info("ssl_object"))
@@ -416,3 +429,8 @@ async def _discard(stream: Any) -> None:
     close = getattr(stream, "aclose", None)
     if close is not None:
         await close()
+
+
+def _address(transport: asyncio.BaseTransport, end: str) -> str:
+    found = transport.get_extra_info(end)
+    return str(found[0]) if isinstance(found, tuple) and found else ""
