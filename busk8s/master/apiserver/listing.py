@@ -1,6 +1,6 @@
 """Lists as bytes: joined from cached objects, remembered while nothing changed, cut into pages.
 
-Owns      the cache of joined lists, page snapshots and the continue token.
+Owns      the cache of joined lists and the continue token.
 Leaves    selectors (api/), which request asks for what (read).
 Invariant a page shows the revision its token was made at, or the request is refused with 410.
 """
@@ -22,7 +22,6 @@ from busk8s.master.store.watch import Event
 
 JOINED_BYTES_MAX = 24 * 1024 * 1024  # All remembered list bodies; beyond it the oldest go.
 JOINED_MAX = 64  # Remembered list bodies.
-SNAPSHOTS_MAX = 64  # Page snapshots (references to objects, not copies); the oldest go.
 TOKEN_BYTES_MAX = 2_048
 
 TOO_OLD = (
@@ -103,7 +102,6 @@ class ListCache:
         self._changed: dict[str, int] = {}
         self._joined: OrderedDict[tuple[str, ...], _Joined] = OrderedDict()
         self._bytes = 0
-        self._snapshots: OrderedDict[tuple[object, ...], Sequence[Object]] = OrderedDict()
 
     def observe(self, events: Sequence[Event]) -> None:
         """Note which resources changed; given to WatchCache.on_events."""
@@ -137,16 +135,6 @@ class ListCache:
         while self._bytes > JOINED_BYTES_MAX or len(self._joined) > JOINED_MAX:
             _, dropped = self._joined.popitem(last=False)
             self._bytes -= len(dropped.body)
-
-    def hold(self, asked: tuple[object, ...], objects: Sequence[Object]) -> None:
-        """Keep `objects` so that later pages of the same list see the same state."""
-        self._snapshots[asked] = objects
-        self._snapshots.move_to_end(asked)
-        if len(self._snapshots) > SNAPSHOTS_MAX:
-            self._snapshots.popitem(last=False)
-
-    def held(self, asked: tuple[object, ...]) -> Sequence[Object] | None:
-        return self._snapshots.get(asked)
 
 
 def after(objects: Sequence[Object], key: Key) -> int:

@@ -14,11 +14,13 @@ from busk8s.api import protobuf
 from busk8s.api.object import Object
 from busk8s.api.request import Request, Response
 from busk8s.master.apiserver import rest
+from busk8s.master.apiserver.list_options import check_list_options
 from busk8s.master.apiserver.listing import PageExpired, Token, after
 from busk8s.master.apiserver.parts import Call, Parts
 from busk8s.master.apiserver.render import list_kind, list_metadata, render, render_list
 from busk8s.master.apiserver.selection import Selection, selection_of
 from busk8s.master.apiserver.versions import to_served
+from busk8s.master.store.base import Compacted
 
 
 def find(parts: Parts, call: Call) -> Object:
@@ -50,52 +52,29 @@ async def list_(parts: Parts, call: Call) -> Response:
     request = call.request
     selection = selection_of(request, call.resource)
     limit, token = rest.integer(request, "limit") or 0, request.param("continue")
-    exact = _check_match(parts, call, token)
+    exact = _exactly(parts, call, limit, token)
     if token:
         return await _next_page(parts, call, selection, limit, Token.decode(token))
-    revision = exact or parts.cache.revision
-    plain = limit <= 0 and call.accept == rest.Accept()
+    plain = limit <= 0 and not exact and call.accept == rest.Accept()
     if plain and not (parts.unstored and parts.unstored.holds(call.stored.key)):
-        return _whole(parts, call, selection, revision)
-    objects = _select(parts, call, selection)
-    return await _page(parts, call, objects, selection, limit, revision)
+        return _whole(parts, call, selection, parts.cache.revision)
+    try:
+        objects = _select(parts, call, selection, exact)
+    except Compacted:
+        raise errors.expired("The resourceVersion for the provided list is too old.") from None
+    return await _page(parts, call, objects, selection, limit, exact or parts.cache.revision)
 
 
-def _check_match(parts: Parts, call: Call, token: str) -> int:
+def _exactly(parts: Parts, call: Call, limit: int, token: str) -> int:
     """The resourceVersion rules of lists; the revision to show, 0 for the current one."""
     request = call.request
-    match, text = request.param("resourceVersionMatch"), request.param("resourceVersion")
-    if match and match not in ("Exact", "NotOlderThan"):
-        raise _forbidden_option(
-            "resourceVersionMatch", f'Unsupported value: "{match}"', "FieldValueNotSupported"
-        )
-    if match and (token or not text):
-        why = "is not provided" if not text else "is forbidden with continue"
-        raise _forbidden_option(
-            "resourceVersionMatch",
-            f"Forbidden: resourceVersionMatch is forbidden when resourceVersion {why}",
-            "FieldValueForbidden",
-        )
-    if token and text not in ("", "0"):
+    check_list_options(request)
+    if token and request.param("resourceVersion") not in ("", "0"):
         raise errors.bad_request("specifying resource version is not allowed when using continue")
     revision = revision_of(request)
     check_revision(parts, revision)
-    if match != "Exact":
-        return 0
-    if revision == 0:
-        raise _forbidden_option(
-            "resourceVersionMatch",
-            'Forbidden: resourceVersionMatch "exact" is forbidden for resourceVersion "0"',
-            "FieldValueForbidden",
-        )
-    if parts.lists.changed(call.stored.key) > revision or revision < parts.cache.oldest:
-        raise errors.expired(f"The resourceVersion for the provided list is too old: {revision}")
-    return revision
-
-
-def _forbidden_option(field: str, message: str, reason: str) -> errors.Error:
-    causes = [errors.Cause(reason, message, field)]
-    return errors.invalid("ListOptions", "", causes, group="meta.k8s.io")
+    match = request.param("resourceVersionMatch")
+    return revision if match == "Exact" or (limit > 0 and not match) else 0
 
 
 def revision_of(request: Request) -> int:
@@ -130,8 +109,13 @@ def _scope(call: Call) -> str | None:
     return call.namespace or (None if call.resource.namespaced else "")
 
 
-def _select(parts: Parts, call: Call, selection: Selection) -> Sequence[Object]:
-    objects = parts.cache.list(call.stored.key, _scope(call))
+def _select(parts: Parts, call: Call, selection: Selection, revision: int = 0) -> Sequence[Object]:
+    """What is chosen, now or as it was at `revision`. Raises Compacted."""
+    key, scope = call.stored.key, _scope(call)
+    if revision:
+        objects = parts.cache.list_at(key, scope, revision)
+    else:
+        objects = parts.cache.list(key, scope)
     if parts.unstored is not None and (made := parts.unstored.list(call.stored.key, _scope(call))):
         objects = sorted([*objects, *made], key=lambda obj: (obj.namespace, obj.name))
     if call.resource is not call.stored:
@@ -164,23 +148,14 @@ def list_head(call: Call, revision: int) -> bytes:
 async def _next_page(
     parts: Parts, call: Call, selection: Selection, limit: int, token: Token
 ) -> Response:
-    if token.revision < 0:
-        objects, revision = _select(parts, call, selection), parts.cache.revision
-    else:
-        revision = token.revision
-        if parts.lists.changed(call.stored.key) <= revision <= parts.cache.revision:
-            objects = _select(parts, call, selection)
-        else:
-            held = parts.lists.held(_asked(call, selection, revision))
-            if held is None:
-                raise PageExpired(token.after)
-            objects = held
+    revision = parts.cache.revision if token.revision < 0 else token.revision
+    check_revision(parts, revision)
+    try:
+        objects = _select(parts, call, selection, revision)
+    except Compacted:
+        raise PageExpired(token.after) from None
     start = after(objects, token.after)
     return await _page(parts, call, objects, selection, limit, revision, start)
-
-
-def _asked(call: Call, selection: Selection, revision: int) -> tuple[object, ...]:
-    return (call.resource.key, call.resource.version, call.namespace, selection.text, revision)
 
 
 async def _page(
@@ -197,7 +172,6 @@ async def _page(
     token = ""
     if left > 0:
         token = Token(revision, (page[-1].namespace, page[-1].name)).encode()
-        parts.lists.hold(_asked(call, selection, revision), objects)
     metadata = list_metadata(revision, token, left if selection.everything else 0)
     if call.accept.media == protobuf.CONTENT_TYPE:
         names = list_kind(call)

@@ -20,13 +20,14 @@ from busk8s.api.object import Json, Object
 from busk8s.api.request import JSON, Response
 from busk8s.master.apiserver import rest
 from busk8s.master.apiserver.batches import packed
+from busk8s.master.apiserver.list_options import check_watch_options
 from busk8s.master.apiserver.parts import Call, Parts
 from busk8s.master.apiserver.read import check_revision, revision_of
 from busk8s.master.apiserver.render import partial, table
 from busk8s.master.apiserver.selection import Selection, selection_of
 from busk8s.master.apiserver.versions import to_served
 from busk8s.master.store.base import Compacted
-from busk8s.master.store.watch import Event, Overflow, Watcher
+from busk8s.master.store.watch import Event, Overflow, Watcher, at_revision
 
 BOOKMARK_EVERY_S = 60.0  # How often an idle watcher that allows bookmarks gets one.
 TIMEOUT_S_DEFAULT = 3_600.0  # A watch ends after this long; clients watch again from where it was.
@@ -47,34 +48,19 @@ async def watch(parts: Parts, call: Call) -> Response:
     if call.accept.shape == "table":
         table(request, call.resource, [], call.now)  # Refuse a bad includeObject before streaming.
     fresh = initial or (initial is None and revision == 0)
+    since = revision or parts.cache.revision
     limit = min(float(timeout or TIMEOUT_S_DEFAULT), TIMEOUT_S_MAX)
     media = protobuf.WATCH_CONTENT_TYPE if watch.messages else JSON
-    return Response(200, b"", media, stream=watch.run(None if fresh else revision, limit))
+    return Response(200, b"", media, stream=watch.run(None if fresh else since, limit))
 
 
 def _sends_initial(call: Call) -> bool | None:
     """sendInitialEvents: asked for, refused, or (None) by the old rule of resourceVersion."""
     request = call.request
-    match = request.param("resourceVersionMatch")
+    check_watch_options(request)
     if "sendInitialEvents" not in request.query:
-        if match:
-            raise _option(
-                "resourceVersionMatch",
-                "Forbidden: resourceVersionMatch is forbidden for watch unless "
-                "sendInitialEvents is provided",
-            )
         return None
-    if match != "NotOlderThan":
-        raise _option(
-            "resourceVersionMatch",
-            "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
-        )
     return rest.flag(request, "sendInitialEvents")
-
-
-def _option(field: str, message: str) -> errors.Error:
-    causes = [errors.Cause("FieldValueForbidden", message, field)]
-    return errors.invalid("ListOptions", "", causes, group="meta.k8s.io")
 
 
 def _wrapped(kind: str, body: Json, *, messages: bool) -> bytes:
@@ -169,15 +155,17 @@ class _Watch:
         resource = self._call.resource
         now = to_served(resource, event.object)
         matches = selection.chooses(now)
-        before = event.previous
-        matched = before is not None and selection.chooses(to_served(resource, before))
+        before = event.previous and to_served(resource, event.previous)
+        matched = before is not None and selection.chooses(before)
         if event.type == "DELETED":
             return self._event(b"DELETED", now) if matched else b""
         if matches and matched == (event.type == "MODIFIED") and self._plain:
             return self._plain_line(event)
         if matches:
             return self._event(b"MODIFIED" if matched else b"ADDED", now)
-        return self._event(b"DELETED", now) if matched else b""
+        if before is None or not matched:
+            return b""
+        return self._event(b"DELETED", at_revision(before, event.revision))  # As it was chosen.
 
     def _plain_line(self, event: Event) -> bytes:
         """The whole event, encoded once for all watchers of its form."""

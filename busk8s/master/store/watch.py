@@ -216,6 +216,24 @@ class WatchCache:
             order = order[low : bisect_right(order, (namespace + "\0", ""))]
         return [objects[key] for key in order]
 
+    def list_at(self, resource_key: str, namespace: str | None, revision: int) -> Sequence[Object]:
+        """As `list`, but as it was at `revision`. Raises Compacted for what is forgotten."""
+        if revision < self.oldest:
+            raise Compacted(self.oldest + 1)
+        shelf = self._shelves.get(resource_key)
+        since = () if shelf is None else _after(shelf.history, revision)
+        if not since:
+            return self.list(resource_key, namespace)
+        found = {(obj.namespace, obj.name): obj for obj in self.list(resource_key, namespace)}
+        for event in reversed(since):
+            key = event.object.namespace, event.object.name
+            if namespace is None or namespace == key[0]:
+                if event.previous is None:
+                    del found[key]
+                else:
+                    found[key] = event.previous
+        return [found[key] for key in sorted(found)]
+
     def count(self, resource_key: str) -> int:
         shelf = self._shelves.get(resource_key)
         return 0 if shelf is None else len(shelf.objects)
@@ -280,7 +298,7 @@ class WatchCache:
         resource_key, namespace, name = change.key.split("/", 2)
         shelf = self._shelf(resource_key)
         previous = shelf.drop((namespace, name))
-        last = _at_revision(previous, change.revision)
+        last = at_revision(previous, change.revision)
         return shelf, Event("DELETED", last, previous, change.revision, now)
 
     def _put(
@@ -331,8 +349,8 @@ def _after(history: deque[Event], since: int) -> Sequence[Event]:
     return found
 
 
-def _at_revision(last: Object, revision: int) -> Object:
-    """`last` as the DELETED event shows it: same content, the deletion's resourceVersion."""
+def at_revision(last: Object, revision: int) -> Object:
+    """`last` as a DELETED event shows it: same content, the resourceVersion of its going."""
     at = last.resource.head_length
     old = b'"resourceVersion":"%d",' % last.revision
     bare = last.body[:at] + last.body[at + len(old) :]

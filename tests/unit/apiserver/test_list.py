@@ -93,7 +93,7 @@ async def test_a_token_whose_state_is_forgotten_is_410_with_a_way_on() -> None:
     api = await filled(4)
     token = (await api.must("GET", MAPS + "?limit=2"))["metadata"]["continue"]
     await api.must("DELETE", MAPS + "/m3")
-    api.server.parts.lists._snapshots.clear()
+    api.cache.oldest = api.cache.revision
     status, said = await api.do("GET", f"{MAPS}?limit=2&continue={token}")
     assert (status, said["reason"]) == (410, "Expired")
     way_on = said["metadata"]["continue"]
@@ -113,13 +113,17 @@ async def test_a_token_nobody_made_is_a_bad_request(token: str) -> None:
         ("resourceVersion=2", 200),
         ("resourceVersion=2&resourceVersionMatch=NotOlderThan", 200),
         ("resourceVersion=3&resourceVersionMatch=Exact", 200),
-        ("resourceVersion=1&resourceVersionMatch=Exact", 410),
+        ("resourceVersion=1&resourceVersionMatch=Exact", 200),
         ("resourceVersion=99", 504),
         ("resourceVersion=x", 422),
         ("resourceVersionMatch=Exact", 422),
         ("resourceVersion=0&resourceVersionMatch=Exact", 422),
         ("resourceVersion=1&resourceVersionMatch=Sometimes", 422),
         ("limit=x", 400),
+        ("limit=1&resourceVersion=99", 504),
+        ("sendInitialEvents=true", 422),
+        ("resourceVersion=1&resourceVersionMatch=NotOlderThan&continue=x", 422),
+        ("resourceVersion=2&continue=x", 400),
     ],
 )
 async def test_version_rules_of_lists(query: str, code: int) -> None:
@@ -157,3 +161,45 @@ async def test_a_watch_flag_of_another_word_is_refused_not_taken_for_a_list() ->
     api = await world()
     status, said = await api.do("GET", MAPS + "?watch=maybe")
     assert (status, said["reason"]) == (400, "BadRequest")
+
+
+@pytest.mark.parametrize("query", ["resourceVersionMatch=Exact", "limit=9"])
+async def test_a_list_at_an_older_version_shows_what_was_there(query: str) -> None:
+    api = await filled(3)
+    await api.patch(MAPS + "/m0", {"data": {"k": "new"}})
+    await api.must("DELETE", MAPS + "/m1")
+    await api.must("POST", MAPS, config_map("m1", {"k": "again"}))
+    await api.must("POST", MAPS.replace("default", "other"), config_map("far"))
+    seen = []
+    for revision in range(1, api.cache.revision + 1):
+        data = await api.must("GET", f"{MAPS}?resourceVersion={revision}&{query}")
+        assert data["metadata"]["resourceVersion"] == str(revision)
+        seen.append({i["metadata"]["name"]: i["data"]["k"] for i in data["items"]})
+    assert seen == [
+        {"m0": "v"},
+        {"m0": "v", "m1": "v"},
+        {"m0": "v", "m1": "v", "m2": "v"},
+        {"m0": "new", "m1": "v", "m2": "v"},
+        {"m0": "new", "m2": "v"},
+        {"m0": "new", "m1": "again", "m2": "v"},
+        {"m0": "new", "m1": "again", "m2": "v"},
+    ]
+
+
+async def test_a_version_that_is_forgotten_is_expired() -> None:
+    api = await filled(3)
+    api.cache.oldest = 2
+    url = MAPS + "?resourceVersion=1&resourceVersionMatch=Exact"
+    status, said = await api.do("GET", url)
+    assert (status, said["reason"]) == (410, "Expired")
+    assert said["message"] == "The resourceVersion for the provided list is too old."
+
+
+async def test_all_that_is_wrong_about_the_options_is_named_at_once() -> None:
+    api = await filled(1)
+    _, said = await api.do("GET", MAPS + "?resourceVersionMatch=Sometimes&continue=x")
+    assert [cause["message"] for cause in said["details"]["causes"]] == [
+        "Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided",
+        "Forbidden: resourceVersionMatch is forbidden when continue is provided",
+        'Unsupported value: "Sometimes": supported values: "Exact", "NotOlderThan", ""',
+    ]

@@ -212,3 +212,24 @@ async def test_many_watchers_of_two_namespaces_each_see_every_change_in_order() 
     for i, task in enumerate(reading):
         found = [name for _, name in seen(await task)]
         assert found == (wanted[0::2], wanted[1::2], wanted)[i % 3]
+
+
+async def test_an_object_that_leaves_the_selection_is_shown_as_it_was_chosen() -> None:
+    api = await world()
+    await api.must("POST", MAPS, config_map(labels={"colour": "red"}))
+    await api.patch(MAPS + "/a", {"metadata": {"labels": {"colour": "blue"}}})
+    url = MAPS + "?watch=1&labelSelector=colour=red&resourceVersion=1"
+    (event,) = await lines(await api.raw("GET", url), 1)
+    assert event["type"] == "DELETED"
+    assert event["object"]["metadata"]["labels"] == {"colour": "red"}
+    assert event["object"]["metadata"]["resourceVersion"] == "2"
+
+
+async def test_initial_events_can_be_declined() -> None:
+    api = await world()
+    await api.must("POST", MAPS, config_map("a"))
+    query = "watch=1&sendInitialEvents=false&resourceVersionMatch=NotOlderThan"
+    reading = asyncio.create_task(lines(await api.raw("GET", f"{MAPS}?{query}"), 1))
+    await asyncio.sleep(1)
+    await api.must("POST", MAPS, config_map("b"))
+    assert seen(await reading) == [("ADDED", "b")]
