@@ -166,10 +166,10 @@ def up(
 
     data = _data(data_dir)
     settings = _master(data, bind, advertise, https_port, bus_port, grace, tls_name, login)
+    WorkerSettings(data.path, runtime=runtime).check()
     data.not_in_use()
     ports_free(settings)
     path = (kubeconfig or data.kubeconfig).absolute()
-    WorkerSettings(data.path, runtime=runtime).check()
     own = [f"--workers={workers}", f"--runtime={runtime}", f"--kubeconfig={path}"]
     flags = [*own, *to_flags(settings)]
     if not detach:

@@ -216,8 +216,6 @@ def main(arguments: Sequence[str]) -> int:
     settings = from_flags(MasterSettings, flags)
 
     async def job(ready: Ready) -> None:
-        # What is wrong with a flag is said before anything is opened.
-        WorkerSettings(settings.data_dir, runtime=runtime).check()
         data = DataDir(settings.check().data_dir).open(master.system_ids()).lock()
         write_private(data.state, json.dumps({"pid": os.getpid(), "kind": "up"}).encode())
         try:

@@ -135,3 +135,11 @@ async def test_a_service_created_by_put_comes_to_be() -> None:
     url = "/api/v1/namespaces/default/services/s"
     assert (await api.do("PUT", url, service()))[0] == 201
     assert (await api.do("PUT", MAPS + "/a", config_map()))[0] == 404
+
+
+@pytest.mark.parametrize("metadata", [{}, {"labels": {"a": "b"}}], ids=["bare", "with labels"])
+async def test_a_namespace_without_a_name_is_refused(metadata: Json) -> None:
+    api = await world()
+    status, said = await api.do("POST", "/api/v1/namespaces", {"metadata": metadata})
+    assert status == 422, said
+    assert said["details"]["causes"][0]["field"] == "metadata.name"

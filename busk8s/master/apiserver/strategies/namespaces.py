@@ -29,7 +29,8 @@ def on_update(namespace: Json, old: Json) -> None:
 def _label(namespace: Json) -> None:
     """Every namespace bears its name as a label, whatever the user says."""
     metadata = namespace["metadata"]
-    metadata["labels"] = {**(metadata.get("labels") or {}), NAME_LABEL: metadata["name"]}
+    if name := metadata.get("name"):  # Without one it is refused, but later.
+        metadata["labels"] = {**(metadata.get("labels") or {}), NAME_LABEL: name}
 
 
 def finalize(namespace: Json, old: Json) -> None:
