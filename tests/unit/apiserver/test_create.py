@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from api_world import PODS, config_map, pod, service, world
 
@@ -138,7 +140,7 @@ async def test_a_service_created_by_put_comes_to_be() -> None:
 
 
 @pytest.mark.parametrize("metadata", [{}, {"labels": {"a": "b"}}], ids=["bare", "with labels"])
-async def test_a_namespace_without_a_name_is_refused(metadata: Json) -> None:
+async def test_a_namespace_without_a_name_is_refused(metadata: dict[str, Any]) -> None:
     api = await world()
     status, said = await api.do("POST", "/api/v1/namespaces", {"metadata": metadata})
     assert status == 422, said
