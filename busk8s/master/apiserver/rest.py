@@ -21,9 +21,9 @@ from busk8s.api.object import Json
 from busk8s.api.request import JSON, Request, Response
 
 ACCEPT_CACHED_MAX = 256  # Distinct Accept headers remembered; clients use a handful.
-WARNINGS_MAX = 20  # Warning headers on one answer; more helps nobody and bloats the head.
+WARNINGS_RUNES_MAX = 4_096  # Of all warnings of an answer; beyond it each is cut. Upstream's.
+WARNING_RUNES_CUT = 256
 MANAGER_CHARACTERS_MAX = 128  # Of `fieldManager`; upstream's limit.
-WARNING_BYTES_MAX = 1_024  # Each, as clients print them whole.
 
 YAML = "application/yaml"
 OFFERED = (JSON, YAML)
@@ -144,15 +144,28 @@ def pretty(request: Request, response: Response) -> Response:
 
 
 def with_warnings(response: Response, warnings: Sequence[str]) -> Response:
-    """`response` with one `Warning: 299` header for each distinct warning."""
-    if warnings:
-        said = tuple(("Warning", f'299 - "{_quoted(text)}"') for text in dict.fromkeys(warnings))
-        response.headers = response.headers + said[:WARNINGS_MAX]
+    """`response` with one `Warning: 299` header for each distinct warning.
+
+    When they are long together, each is cut short, and those beyond the limit are left out.
+    """
+    if not warnings:
+        return response
+    distinct = [" ".join(text.split()) for text in dict.fromkeys(warnings) if text]
+    cut = sum(map(len, distinct)) > WARNINGS_RUNES_MAX
+    said: list[tuple[str, str]] = []
+    written = 0
+    for text in distinct:
+        shown = text[:WARNING_RUNES_CUT] if cut else text
+        if cut and written >= WARNINGS_RUNES_MAX:
+            break
+        written += len(shown)
+        said.append(("Warning", f'299 - "{_quoted(shown)}"'))
+    response.headers = (*response.headers, *said)
     return response
 
 
 def _quoted(text: str) -> str:
-    plain = "".join(c if c.isprintable() else " " for c in text[:WARNING_BYTES_MAX])
+    plain = "".join(c if c.isprintable() else " " for c in text)
     return plain.replace("\\", "\\\\").replace('"', '\\"')
 
 

@@ -13,6 +13,7 @@ from busk8s import errors
 from busk8s.api import protobuf
 from busk8s.api.request import Request, Response
 from busk8s.api.scheme import Resource
+from busk8s.api.warnings.table import DEPRECATED_KINDS
 from busk8s.clock import Clock
 from busk8s.ids import IdSource
 from busk8s.log import Logger
@@ -150,6 +151,9 @@ class ApiServer:
             self.parts.clock.now(),
         )
         response = await action_for(call)(self.parts, call)
+        said = DEPRECATED_KINDS.get(route.resource.key)
+        if said is not None:
+            response = rest.with_warnings(response, [said])
         return encoded.in_form(response, call.accept.media)
 
     def _ready(self, route: Route) -> Response | None:
@@ -158,6 +162,8 @@ class ApiServer:
         assert resource is not None
         obj = self.parts.cache.get(resource.key, route.namespace, route.name)
         if obj is None or obj.resource is not resource:  # Gone, or kept in another version.
+            return None
+        if resource.key in DEPRECATED_KINDS:
             return None
         return Response(200, obj.body)
 

@@ -25,6 +25,7 @@ from busk8s.api.request import Response
 from busk8s.api.scheme import Resource
 from busk8s.api.strategic import strategic_patch
 from busk8s.api.validation import validate_create, validate_status_update, validate_update
+from busk8s.api.warnings.table import on_create, on_update
 from busk8s.master.apiserver import rest
 from busk8s.master.apiserver.attributes import Attributes, Operation
 from busk8s.master.apiserver.commit import put, remove
@@ -98,6 +99,7 @@ async def create_object(
     prepare_create(strategy_of(call.stored), stored)
     track(call, options, stored, None, parts.clock.now())
     _refuse_invalid(call, data, validate_create(call.stored, stored))
+    warnings += on_create(call.stored.key, stored)
     with parts.services.reserve(call.stored, call.namespace, stored, None):
         operation.object = _shown(call, stored)
         await parts.admission.validate(operation)
@@ -299,6 +301,8 @@ async def _replace_once(
     is_status = prepare is prepare_status
     rules = validate_status_update if is_status else validate_update
     _refuse_invalid(call, stored, rules(call.stored, stored, before))
+    if not is_status:
+        warnings += on_update(call.stored.key, stored, before)
     with parts.services.reserve(call.stored, call.namespace, stored, before):
         operation.object = _shown(call, stored)
         await parts.admission.validate(operation)

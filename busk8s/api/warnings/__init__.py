@@ -1,0 +1,1 @@
+"""Warnings about objects that are accepted: what is deprecated, ignored, or surely not meant."""
