@@ -1,0 +1,1 @@
+"""Custom resources: what their schemas mean, and what a CustomResourceDefinition must be."""
