@@ -13,6 +13,7 @@ from typing import Any
 from busk8s.api.rules import (
     access,
     autoscaling,
+    certificates,
     classes,
     cluster,
     configuration,
@@ -90,6 +91,7 @@ CREATE: Mapping[str, _Create] = {
     "leases.coordination.k8s.io": cluster.validate_lease,
     "roles.rbac.authorization.k8s.io": access.validate_role,
     "clusterroles.rbac.authorization.k8s.io": access.validate_cluster_role,
+    "certificatesigningrequests.certificates.k8s.io": certificates.validate_signing_request,
     "rolebindings.rbac.authorization.k8s.io": access.validate_role_binding,
     "clusterrolebindings.rbac.authorization.k8s.io": access.validate_cluster_role_binding,
 }
@@ -122,6 +124,7 @@ UPDATE: Mapping[str, _Update] = {
     "priorityclasses.scheduling.k8s.io": classes.validate_priority_class_update,
     "runtimeclasses.node.k8s.io": classes.validate_runtime_class_update,
     "controllerrevisions.apps": replication.validate_controller_revision_update,
+    "certificatesigningrequests.certificates.k8s.io": certificates.validate_approval,
     "rolebindings.rbac.authorization.k8s.io": access.binding_update(access.validate_role_binding),
     "clusterrolebindings.rbac.authorization.k8s.io": access.binding_update(
         access.validate_cluster_role_binding
@@ -129,6 +132,7 @@ UPDATE: Mapping[str, _Update] = {
 }
 
 STATUS: Mapping[str, _Update] = {
+    "certificatesigningrequests.certificates.k8s.io": certificates.validate_status,
     "pods": pod_update.validate_pod_status,
     "deployments.apps": workloads.validate_counts,
     "replicasets.apps": workloads.validate_counts,

@@ -32,6 +32,7 @@ from busk8s.master.apiserver.bootstrap import (
     keep,
 )
 from busk8s.master.apiserver.bus import BusFace
+from busk8s.master.apiserver.certificates.keeper import CertificateKeeper
 from busk8s.master.apiserver.front import Front
 from busk8s.master.apiserver.health import Health
 from busk8s.master.apiserver.http import HttpServer
@@ -69,6 +70,10 @@ class Api:
     url: str
 
 
+def _health(settled: Sequence[bool]) -> Health:
+    return Health({"store": lambda: None}, {"bootstrap": lambda: None if settled else "not yet"})
+
+
 @asynccontextmanager
 async def running(
     settings: MasterSettings, data: DataDir, *, clock: Clock, ids: IdSource
@@ -92,7 +97,7 @@ async def running(
             clock=clock,
             ids=ids,
             authorizer=authorizer,
-            admission=Guarded(AdmissionChain(cache, ids=ids), EscalationCheck(rbac, authorizer)),
+            admission=_admission(cache, rbac, authorizer, ids),
             streams=bus.streams,
             signer=identity.accounts,
             reviewer=identity.chain,
@@ -105,7 +110,7 @@ async def running(
         front = Front(
             server.dispatch,
             authorizer,
-            Health({"store": lambda: None}, {"bootstrap": lambda: None if settled else "not yet"}),
+            _health(settled),
             _metrics(cache),
             clock=clock,
         )
@@ -126,6 +131,8 @@ async def running(
         settled.append(True)
         nursery = await stack.enter_async_context(Nursery(_keeper_failed))
         nursery.spawn(keep(server.dispatch, address, clock), name="default objects")
+        certificates = CertificateKeeper(pki, cache, server.dispatch, authorizer, clock)
+        nursery.spawn(certificates.run(), name="certificates")
         _announce(data, url, settings, endpoints)
         stack.callback(data.endpoints.unlink, missing_ok=True)
         yield Api(settings, data, pki, cache, server, front, http, bus, url)
@@ -133,6 +140,13 @@ async def running(
 
 def _keeper_failed(name: str, error: BaseException) -> None:
     log.error("task failed", task=name, error=error)
+
+
+def _admission(
+    cache: WatchCache, rbac: RbacAuthorizer, authorizer: Authorizer, ids: IdSource
+) -> Guarded:
+    chain = AdmissionChain(cache, ids=ids, authorizer=authorizer)
+    return Guarded(chain, EscalationCheck(rbac, authorizer))
 
 
 def _listening(

@@ -96,7 +96,7 @@ async def create_object(
     metadata["creationTimestamp"] = format_time(parts.clock.now())
     apply_defaults(resource, data)
     stored = to_stored(resource, data)
-    prepare_create(strategy_of(call.stored), stored)
+    prepare_create(strategy_of(call.stored), stored, call.attributes.user)
     track(call, options, stored, None, parts.clock.now())
     _refuse_invalid(call, data, validate_create(call.stored, stored))
     warnings += on_create(call.stored.key, stored)

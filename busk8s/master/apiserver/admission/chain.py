@@ -17,6 +17,11 @@ from collections.abc import Callable, Sequence
 from busk8s import errors
 from busk8s.api.defaults import apply_defaults
 from busk8s.ids import IdSource
+from busk8s.master.apiserver.admission.certificates import (
+    CertificateApproval,
+    CertificateSigning,
+    CertificateSubjectRestriction,
+)
 from busk8s.master.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from busk8s.master.apiserver.admission.node_restriction import NodeRestriction
 from busk8s.master.apiserver.admission.plugin import AsyncPlugin, Lookup, Plugin
@@ -24,8 +29,9 @@ from busk8s.master.apiserver.admission.priority import Priority
 from busk8s.master.apiserver.admission.service_account import ServiceAccount
 from busk8s.master.apiserver.admission.taint_nodes import TaintNodesByCondition
 from busk8s.master.apiserver.admission.toleration_seconds import DefaultTolerationSeconds
-from busk8s.master.apiserver.attributes import Operation
+from busk8s.master.apiserver.attributes import AllowAll, Authorizer, Operation
 
+ANYBODY = AllowAll()  # Tests of other plug-ins.
 Admit = Callable[[Operation], None]
 Complete = Callable[[Operation], None]
 # Parts of an object whose writes carry the whole object; others have a body of another kind.
@@ -51,6 +57,7 @@ class AdmissionChain:
         lookup: Lookup,
         *,
         ids: IdSource,
+        authorizer: Authorizer = ANYBODY,
         mutating: Sequence[AsyncPlugin] = (),
         validating: Sequence[AsyncPlugin] = (),
         last: Sequence[Plugin] = (),
@@ -66,7 +73,14 @@ class AdmissionChain:
             )
         )
         self._then_mutating = tuple(mutating)
-        self._validating = _Stage((NodeRestriction(lookup),))
+        self._validating = _Stage(
+            (
+                NodeRestriction(lookup),
+                CertificateApproval(authorizer),
+                CertificateSigning(authorizer),
+                CertificateSubjectRestriction(),
+            )
+        )
         self._then_validating = tuple(validating)
         self._last = _Stage(last)
         self._complete = complete

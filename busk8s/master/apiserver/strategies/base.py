@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from busk8s.api.object import Json
+from busk8s.api.request import ANONYMOUS, User
 
 Propagation = Literal["Background", "Foreground", "Orphan", ""]
 
@@ -29,6 +30,7 @@ class Strategy:
     annotations_count  changes of annotations count as well (Deployment).
     graceful         seconds of grace a delete gives, from the object and what was asked; None: 0.
     propagation      the garbage collector's default; "" = it does not care for this kind.
+    author           writes into a new object who made it.
     refused          why such objects cannot be had (they would do nothing).
     """
 
@@ -44,6 +46,7 @@ class Strategy:
     propagation: Propagation = "Background"
     graceful: Callable[[Json, int | None], int] | None = None
     on_create: Callable[[Json], None] | None = None
+    author: Callable[[Json, User], None] | None = None
     on_update: Callable[[Json, Json], None] | None = None
     refused: str = ""
 
@@ -60,7 +63,7 @@ def tidy_metadata(metadata: Json) -> None:
             del metadata[key]
 
 
-def prepare_create(strategy: Strategy, data: Json) -> None:
+def prepare_create(strategy: Strategy, data: Json, user: User = ANONYMOUS) -> None:
     """Drop what only the system may say, in place."""
     metadata = data["metadata"]
     tidy_metadata(metadata)
@@ -72,6 +75,8 @@ def prepare_create(strategy: Strategy, data: Json) -> None:
         data["status"] = dict(strategy.first_status)
     if strategy.on_create is not None:
         strategy.on_create(data)
+    if strategy.author is not None:
+        strategy.author(data, user)
 
 
 def prepare_update(strategy: Strategy, new: Json, old: Json) -> None:

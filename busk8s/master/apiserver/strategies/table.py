@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from busk8s.api.defaulting.service import drop_type_dependent
 from busk8s.api.scheme import Resource
-from busk8s.master.apiserver.strategies import jobs, namespaces, pods
+from busk8s.master.apiserver.strategies import certificates, jobs, namespaces, pods
 from busk8s.master.apiserver.strategies.base import Strategy
 
 _NOT_SERVED = "busk8s does not serve custom resources yet"
@@ -93,6 +93,9 @@ STRATEGIES: Mapping[str, Strategy] = {
     "csinodes.storage.k8s.io": Strategy(unconditional_update=False, returns_deleted=True),
     "volumeattachments.storage.k8s.io": Strategy(
         unconditional_update=False, returns_deleted=True, first_status={"attached": False}
+    ),
+    "certificatesigningrequests.certificates.k8s.io": Strategy(
+        author=certificates.author, on_update=certificates.on_update
     ),
     "roles.rbac.authorization.k8s.io": _EAGER,
     "rolebindings.rbac.authorization.k8s.io": _EAGER,

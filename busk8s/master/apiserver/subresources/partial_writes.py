@@ -6,9 +6,12 @@ Leaves    the write itself (write.replace).
 
 from __future__ import annotations
 
+from functools import partial
+
 import orjson
 
 from busk8s.api.decode import decode
+from busk8s.api.meta import format_time
 from busk8s.api.object import Json, Object
 from busk8s.api.request import Response
 from busk8s.master.apiserver import applying, rest
@@ -30,13 +33,30 @@ def _finalize(strategy: Strategy, new: Json, old: Json) -> None:
     namespaces.finalize(new, old)
 
 
-def _approve(strategy: Strategy, new: Json, old: Json) -> None:
+def _approve_at(now: float) -> Prepare:
+    return partial(_approve, now=now)
+
+
+def _approve(strategy: Strategy, new: Json, old: Json, *, now: float) -> None:
     """Approval changes conditions alone."""
     conditions = (new.get("status") or {}).get("conditions") or []
+    before = {c.get("type"): c for c in (old.get("status") or {}).get("conditions") or ()}
+    for condition in conditions:
+        _stamp(condition, before.get(condition.get("type")), format_time(now))
     metadata = new["metadata"]
     new.clear()
     new.update({**old, "metadata": {**old["metadata"], **_version(metadata)}})
     new["status"] = {**(old.get("status") or {}), "conditions": conditions}
+
+
+def _stamp(condition: Json, before: Json | None, moment: str) -> None:
+    """The times of a condition that its writer left out."""
+    if not condition.get("lastUpdateTime"):
+        condition["lastUpdateTime"] = moment
+    if before is not None and before.get("status") == condition.get("status"):
+        condition["lastTransitionTime"] = before.get("lastTransitionTime") or moment
+    elif not condition.get("lastTransitionTime"):
+        condition["lastTransitionTime"] = moment
 
 
 def _version(metadata: Json) -> Json:
@@ -50,12 +70,12 @@ async def finalize(parts: Parts, call: Call) -> Response:
 
 async def approve(parts: Parts, call: Call) -> Response:
     """PUT certificatesigningrequests/NAME/approval: status.conditions."""
-    return await _put(parts, call, _approve)
+    return await _put(parts, call, _approve_at(call.now))
 
 
 async def approve_patch(parts: Parts, call: Call) -> Response:
     if applying.is_apply(call):
-        return await applying.apply(parts, call, _approve)
+        return await applying.apply(parts, call, _approve_at(call.now))
     options = rest.write_options(call.request)
     warnings: list[str] = []
     obj = await replace(
@@ -64,7 +84,7 @@ async def approve_patch(parts: Parts, call: Call) -> Response:
         patcher(call, options),
         options,
         warnings,
-        prepare=_approve,
+        prepare=_approve_at(call.now),
         attempts=PATCH_ATTEMPTS_MAX,
     )
     return rest.with_warnings(render(call, obj), warnings)
