@@ -26,6 +26,7 @@ from busk8s.api.rules import (
     service,
     storage,
     storage_classes,
+    webhooks,
     workloads,
 )
 from busk8s.api.rules.metadata import (
@@ -94,6 +95,8 @@ CREATE: Mapping[str, _Create] = {
     "certificatesigningrequests.certificates.k8s.io": certificates.validate_signing_request,
     "rolebindings.rbac.authorization.k8s.io": access.validate_role_binding,
     "clusterrolebindings.rbac.authorization.k8s.io": access.validate_cluster_role_binding,
+    "mutatingwebhookconfigurations.admissionregistration.k8s.io": webhooks.validate_configuration,
+    "validatingwebhookconfigurations.admissionregistration.k8s.io": webhooks.validate_configuration,
 }
 
 # Kinds whose update means more than that the new object is valid.
@@ -128,6 +131,12 @@ UPDATE: Mapping[str, _Update] = {
     "rolebindings.rbac.authorization.k8s.io": access.binding_update(access.validate_role_binding),
     "clusterrolebindings.rbac.authorization.k8s.io": access.binding_update(
         access.validate_cluster_role_binding
+    ),
+    "mutatingwebhookconfigurations.admissionregistration.k8s.io": (
+        webhooks.validate_configuration_update
+    ),
+    "validatingwebhookconfigurations.admissionregistration.k8s.io": (
+        webhooks.validate_configuration_update
     ),
 }
 

@@ -22,6 +22,7 @@ from busk8s.config import ConfigError, DataDir, MasterSettings, listen, own_addr
 from busk8s.ids import IdSource
 from busk8s.log import Logger
 from busk8s.master.apiserver.admission.chain import AdmissionChain
+from busk8s.master.apiserver.admission.webhooks.plugins import Webhooks
 from busk8s.master.apiserver.attributes import Authorizer
 from busk8s.master.apiserver.authentication import wiring
 from busk8s.master.apiserver.authz import ClusterAuthorizer
@@ -40,6 +41,7 @@ from busk8s.master.apiserver.listening import bus_open, server_keys
 from busk8s.master.apiserver.loopback import Dispatch
 from busk8s.master.apiserver.metrics import Metrics
 from busk8s.master.apiserver.node_authz import NodeAuthorizer
+from busk8s.master.apiserver.outgoing import Outgoing
 from busk8s.master.apiserver.pki import Pki, host_names
 from busk8s.master.apiserver.pod_door import PodDoor
 from busk8s.master.apiserver.ranges import ranged
@@ -90,6 +92,12 @@ async def running(
         authorizer = ClusterAuthorizer(NodeAuthorizer(cache), rbac)
         identity = wiring.build(settings, pki, cache, authorizer, clock=clock, ids=ids)
         url = f"https://{_bracketed(settings.reached_at)}:{port}"
+        outgoing = Outgoing(cache, clock)
+        stack.callback(outgoing.close)
+        webhooks = Webhooks(cache, outgoing, ids, clock)
+        chain = AdmissionChain(
+            cache, ids=ids, mutating=(webhooks.mutating,), validating=(webhooks.validating,)
+        )
         bus = _bus_face(settings, cache, lambda request: front(request), authorizer, clock, ids)
         server = ApiServer(
             store,
@@ -126,6 +134,7 @@ async def running(
         address = Address(service_ip, seen_by_pods(settings), port, identity.published)
         await bootstrap(server.dispatch, address)
         await bootstrap_roles(server.dispatch)
+        webhooks.open()
         # After the roles: who hears over the bus that it may not follow something asks no more.
         endpoints = await stack.enter_async_context(bus_open(bus, settings, data))
         settled.append(True)

@@ -11,7 +11,7 @@ import socket
 import ssl
 
 # OpenSSL's verify codes.
-_UNKNOWN_AUTHORITY = frozenset({2, 18, 19, 20, 21})  # no issuer found, or self-signed
+_UNKNOWN_AUTHORITY = frozenset({2, 7, 18, 19, 20, 21})  # no issuer, another's signature, its own
 _OUT_OF_TIME = frozenset({9, 10})
 _WRONG_NAME = frozenset({62, 64})
 _NOT_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG")

@@ -289,11 +289,10 @@ class _Reading:
         self._limit = limit
         self._bytes = 0
         self._head_bytes = 0
+        self._raw_bytes = 0
         self._parser = httptools.HttpResponseParser(self)
 
     def feed(self, data: bytes) -> None:
-        if not self.status:
-            self._head_bytes += len(data)
         self.any = True
         try:
             self._parser.feed_data(data)
@@ -304,8 +303,16 @@ class _Reading:
             raise CallFailed(
                 f'net/http: HTTP/1.x transport connection broken: malformed HTTP response "{first}"'
             ) from None
-        if not self.status and self._head_bytes > HEAD_BYTES_MAX:
-            raise CallFailed("net/http: server response headers exceeded 65536 bytes; aborted")
+        if not self.status:  # a head in many pieces, of which none is whole
+            self._raw_bytes += len(data)
+            self._check_head(self._raw_bytes)
+
+    @staticmethod
+    def _check_head(count: int) -> None:
+        if count > HEAD_BYTES_MAX:
+            raise CallFailed(
+                f"net/http: server response headers exceeded {HEAD_BYTES_MAX} bytes; aborted"
+            )
 
     def at_end(self) -> None:
         """The peer closed: that ends an answer without a length, and breaks any other."""
@@ -314,8 +321,7 @@ class _Reading:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._head_bytes += len(name) + len(value) + 4
-        if self._head_bytes > HEAD_BYTES_MAX:
-            raise CallFailed("net/http: server response headers exceeded 65536 bytes; aborted")
+        self._check_head(self._head_bytes)
         self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:

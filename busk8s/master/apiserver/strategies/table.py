@@ -16,7 +16,6 @@ from busk8s.master.apiserver.strategies import certificates, jobs, namespaces, p
 from busk8s.master.apiserver.strategies.base import Strategy
 
 _NOT_SERVED = "busk8s does not serve custom resources yet"
-_NOT_CALLED = "busk8s does not call admission webhooks yet"
 _NOT_EVALUATED = "busk8s does not evaluate admission policies yet"
 
 _WORKLOAD = Strategy(generation=True)
@@ -108,6 +107,8 @@ STRATEGIES: Mapping[str, Strategy] = {
     "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io": Strategy(
         generation=True, unconditional_update=False
     ),
+    "mutatingwebhookconfigurations.admissionregistration.k8s.io": _WORKLOAD,
+    "validatingwebhookconfigurations.admissionregistration.k8s.io": _WORKLOAD,
     # Differs from Kubernetes: kinds that would have no effect here are refused, not stored.
     "customresourcedefinitions.apiextensions.k8s.io": Strategy(
         generation=True, unconditional_update=False, refused=_NOT_SERVED
@@ -115,8 +116,6 @@ STRATEGIES: Mapping[str, Strategy] = {
     "apiservices.apiregistration.k8s.io": Strategy(
         unconditional_update=False, refused="busk8s does not forward to other API servers yet"
     ),
-    "mutatingwebhookconfigurations.admissionregistration.k8s.io": Strategy(refused=_NOT_CALLED),
-    "validatingwebhookconfigurations.admissionregistration.k8s.io": Strategy(refused=_NOT_CALLED),
     "mutatingadmissionpolicies.admissionregistration.k8s.io": Strategy(refused=_NOT_EVALUATED),
     "mutatingadmissionpolicybindings.admissionregistration.k8s.io": Strategy(
         refused=_NOT_EVALUATED

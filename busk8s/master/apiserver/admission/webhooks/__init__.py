@@ -1,0 +1,1 @@
+"""Admission by HTTPS servers that users name: mutating and validating webhooks."""
