@@ -21,8 +21,7 @@ from busk8s.clock import Clock
 from busk8s.config import ConfigError, DataDir, MasterSettings, listen, own_address, write_private
 from busk8s.ids import IdSource
 from busk8s.log import Logger
-from busk8s.master.apiserver.admission.chain import AdmissionChain
-from busk8s.master.apiserver.admission.webhooks.plugins import Webhooks
+from busk8s.master.apiserver.admission.wiring import Wired
 from busk8s.master.apiserver.attributes import Authorizer
 from busk8s.master.apiserver.authentication import wiring
 from busk8s.master.apiserver.authz import ClusterAuthorizer
@@ -47,7 +46,6 @@ from busk8s.master.apiserver.pod_door import PodDoor
 from busk8s.master.apiserver.ranges import ranged
 from busk8s.master.apiserver.rbac.authorizer import RbacAuthorizer
 from busk8s.master.apiserver.rbac.bootstrap import bootstrap_roles
-from busk8s.master.apiserver.rbac.escalation import EscalationCheck, Guarded
 from busk8s.master.apiserver.server import ApiServer
 from busk8s.master.store.base import StoreError
 from busk8s.master.store.sqlite import SqliteStore
@@ -94,10 +92,7 @@ async def running(
         url = f"https://{_bracketed(settings.reached_at)}:{port}"
         outgoing = Outgoing(cache, clock)
         stack.callback(outgoing.close)
-        webhooks = Webhooks(cache, outgoing, ids, clock)
-        chain = AdmissionChain(
-            cache, ids=ids, mutating=(webhooks.mutating,), validating=(webhooks.validating,)
-        )
+        admission = Wired(cache, outgoing, rbac, authorizer, clock=clock, ids=ids)
         bus = _bus_face(settings, cache, lambda request: front(request), authorizer, clock, ids)
         server = ApiServer(
             store,
@@ -105,7 +100,7 @@ async def running(
             clock=clock,
             ids=ids,
             authorizer=authorizer,
-            admission=_admission(cache, rbac, authorizer, ids),
+            admission=admission.admission,
             streams=bus.streams,
             signer=identity.accounts,
             reviewer=identity.chain,
@@ -115,13 +110,7 @@ async def running(
         )
         server.open()
         settled: list[bool] = []
-        front = Front(
-            server.dispatch,
-            authorizer,
-            _health(settled),
-            _metrics(cache),
-            clock=clock,
-        )
+        front = _front(server, authorizer, cache, clock, settled)
         http = HttpServer(
             front,
             identity.authenticator,
@@ -134,7 +123,7 @@ async def running(
         address = Address(service_ip, seen_by_pods(settings), port, identity.published)
         await bootstrap(server.dispatch, address)
         await bootstrap_roles(server.dispatch)
-        webhooks.open()
+        admission.open()
         # After the roles: who hears over the bus that it may not follow something asks no more.
         endpoints = await stack.enter_async_context(bus_open(bus, settings, data))
         settled.append(True)
@@ -147,15 +136,15 @@ async def running(
         yield Api(settings, data, pki, cache, server, front, http, bus, url)
 
 
+def _front(
+    server: ApiServer, authorizer: Authorizer, cache: WatchCache, clock: Clock, settled: list[bool]
+) -> Front:
+    """`settled` gets an item once the default objects are there."""
+    return Front(server.dispatch, authorizer, _health(settled), _metrics(cache), clock=clock)
+
+
 def _keeper_failed(name: str, error: BaseException) -> None:
     log.error("task failed", task=name, error=error)
-
-
-def _admission(
-    cache: WatchCache, rbac: RbacAuthorizer, authorizer: Authorizer, ids: IdSource
-) -> Guarded:
-    chain = AdmissionChain(cache, ids=ids, authorizer=authorizer)
-    return Guarded(chain, EscalationCheck(rbac, authorizer))
 
 
 def _listening(

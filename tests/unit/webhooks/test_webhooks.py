@@ -60,6 +60,7 @@ class Cluster:
         self.webhooks = Webhooks(self.cache, self.outgoing, ids, clock)
         chain = AdmissionChain(
             self.cache,
+            ids=ids,
             mutating=(self.webhooks.mutating,),
             validating=(self.webhooks.validating,),
         )
