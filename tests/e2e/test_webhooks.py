@@ -71,7 +71,9 @@ def test_webhooks_by_url_and_by_service(cluster: Cluster, server: dict[str, str]
     by_url = {"url": f"{url}/mutate", "caBundle": server["ca"]}
     cluster.kubectl("apply -f -", stdin=configuration("Mutating", "stamp", by_url))
     cluster.kubectl("-n hooked create configmap a --from-literal=x=1")
-    assert cluster.get("-n hooked configmap a")["metadata"]["labels"] == {"stamped": "yes"}
+    assert json.loads(cluster.kubectl("-n hooked get configmap a -o json"))["metadata"][
+        "labels"
+    ] == {"stamped": "yes"}
     assert "mind the gap" in told(cluster, "-n hooked create configmap warned --from-literal=x=1")
 
     _behind_a_service(cluster, server)
