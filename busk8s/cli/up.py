@@ -67,6 +67,7 @@ async def run(
             kubeconfig.write(api.pki, path, api.url, data.cluster_id, token=False)
         except OSError as error:
             raise ConfigError(f"--kubeconfig: {path}: {error.strerror}") from None
+        api.renewal.on_renewed(partial(_rewrite_kubeconfig, api, path))
         names = await node_names(api, data, workers)
         plans = [await worker_settings(api, data, name, runtime) for name in names]
         begun = {name: asyncio.Event() for name in names}
@@ -197,6 +198,12 @@ async def keep(name: str, start: Callable[[], Awaitable[None]]) -> None:
         log.warning("starting it again", component=name, why=why, in_s=delay_s)
         await SystemClock().sleep(delay_s)
         delay_s = min(delay_s * 2, RESTART_MAX_S)
+
+
+def _rewrite_kubeconfig(api: Api, path: Path, renewed: Sequence[str]) -> None:
+    """The admin's file follows the admin's certificate, unless somebody took it away."""
+    if "admin" in renewed and path.exists():
+        kubeconfig.write(api.pki, path, api.url, api.data.cluster_id, token=False)
 
 
 async def _tear_down(roots: Sequence[Path]) -> None:

@@ -33,6 +33,7 @@ from busk8s.master.apiserver.bootstrap import (
 )
 from busk8s.master.apiserver.bus import BusFace
 from busk8s.master.apiserver.certificates.keeper import CertificateKeeper
+from busk8s.master.apiserver.certificates.renewal import Renewal
 from busk8s.master.apiserver.front import Front
 from busk8s.master.apiserver.health import Health
 from busk8s.master.apiserver.http import HttpServer
@@ -68,10 +69,15 @@ class Api:
     http: HttpServer
     bus: BusFace
     url: str
+    renewal: Renewal
 
 
-def _health(settled: Sequence[bool]) -> Health:
-    return Health({"store": lambda: None}, {"bootstrap": lambda: None if settled else "not yet"})
+def _health(settled: Sequence[bool], renewal: Renewal) -> Health:
+    ready = {
+        "bootstrap": lambda: None if settled else "not yet",
+        "certificate-authority": renewal.check,
+    }
+    return Health({"store": lambda: None}, ready)
 
 
 @asynccontextmanager
@@ -81,7 +87,7 @@ async def running(
     """An API server that answers over HTTPS, until the block ends."""
     settings = ranged(settings, data)
     service_ip = first_service_ip(settings.service_cidr)
-    pki = _certified(settings, data, service_ip, clock.now())
+    pki, renewal = _certified(settings, data, service_ip, clock)
     async with AsyncExitStack() as stack:
         door = PodDoor(settings)
         sockets, port = _listening(settings, door, stack)
@@ -89,6 +95,7 @@ async def running(
         rbac = RbacAuthorizer(cache)
         authorizer = ClusterAuthorizer(NodeAuthorizer(cache), rbac)
         identity = wiring.build(settings, pki, cache, authorizer, clock=clock, ids=ids)
+        renewal.on_renewed(identity.keys.follow)
         url = f"https://{_bracketed(settings.reached_at)}:{port}"
         outgoing = Outgoing(cache, clock)
         stack.callback(outgoing.close)
@@ -110,15 +117,9 @@ async def running(
         )
         server.open()
         settled: list[bool] = []
-        front = _front(server, authorizer, cache, clock, settled)
-        http = HttpServer(
-            front,
-            identity.authenticator,
-            clock=clock,
-            audit_prefix=int(ids.uid()[:8], 16),
-            admits=door.admits,
-        )
-        await http.open(sockets, pki.server_context(*identity.authorities))
+        front = _front(server, authorizer, cache, clock, _health(settled, renewal))
+        http = _http(front, identity, door, clock, ids)
+        await http.open(sockets, renewal.follow(pki.server_context(*identity.authorities)))
         stack.push_async_callback(http.close)
         address = Address(service_ip, seen_by_pods(settings), port, identity.published)
         await bootstrap(server.dispatch, address)
@@ -127,20 +128,32 @@ async def running(
         # After the roles: who hears over the bus that it may not follow something asks no more.
         endpoints = await stack.enter_async_context(bus_open(bus, settings, data))
         settled.append(True)
+        certificates = CertificateKeeper(pki, cache, server.dispatch, authorizer, clock)
         nursery = await stack.enter_async_context(Nursery(_keeper_failed))
         nursery.spawn(keep(server.dispatch, address, clock), name="default objects")
-        certificates = CertificateKeeper(pki, cache, server.dispatch, authorizer, clock)
         nursery.spawn(certificates.run(), name="certificates")
+        nursery.spawn(renewal.run(), name="renewal")
         _announce(data, url, settings, endpoints)
         stack.callback(data.endpoints.unlink, missing_ok=True)
-        yield Api(settings, data, pki, cache, server, front, http, bus, url)
+        yield Api(settings, data, pki, cache, server, front, http, bus, url, renewal)
+
+
+def _http(
+    front: Front, identity: wiring.Identity, door: PodDoor, clock: Clock, ids: IdSource
+) -> HttpServer:
+    return HttpServer(
+        front,
+        identity.authenticator,
+        clock=clock,
+        audit_prefix=int(ids.uid()[:8], 16),
+        admits=door.admits,
+    )
 
 
 def _front(
-    server: ApiServer, authorizer: Authorizer, cache: WatchCache, clock: Clock, settled: list[bool]
+    server: ApiServer, authorizer: Authorizer, cache: WatchCache, clock: Clock, health: Health
 ) -> Front:
-    """`settled` gets an item once the default objects are there."""
-    return Front(server.dispatch, authorizer, _health(settled), _metrics(cache), clock=clock)
+    return Front(server.dispatch, authorizer, health, _metrics(cache), clock=clock)
 
 
 def _keeper_failed(name: str, error: BaseException) -> None:
@@ -221,10 +234,13 @@ def _resource_of(key: str) -> Resource:
     return scheme.RESOURCES[key]
 
 
-def _certified(settings: MasterSettings, data: DataDir, service_ip: str, now: float) -> Pki:
+def _certified(
+    settings: MasterSettings, data: DataDir, service_ip: str, clock: Clock
+) -> tuple[Pki, Renewal]:
     """Keys and certificates for every name this API server is called by."""
     names = host_names(settings.bind, settings.reached_at, settings.extra_names, service_ip)
-    return Pki(data.pki).ensure(names, now)
+    pki = Pki(data.pki).ensure(names, clock.now())
+    return pki, Renewal(pki, names, clock)
 
 
 def _metrics(cache: WatchCache) -> Metrics:

@@ -60,6 +60,9 @@ CLIENTS = {
 PROXY_CA = "front-proxy-ca"
 PROXIES = {"front-proxy-client": Subject("front-proxy-client")}
 LEAVES = {**CLIENTS, **PROXIES}
+AUTHORITIES = ("ca", PROXY_CA)
+RETIRED_MAX = 4  # Keys of ServiceAccount tokens that are still believed; each was used for years.
+_ENDLESS = {"not_after": float("inf")}
 ALL = ("ca", "serving", *CLIENTS, "sa", PROXY_CA, *PROXIES)
 
 
@@ -106,6 +109,27 @@ class Pki:
         except OSError as error:
             raise ConfigError(f"{self.path}: {error.strerror or error}") from None
         return self
+
+    def renew(self, names: Iterable[str], now: float) -> list[str]:
+        """Renew what nears its end while the server runs, and say what. Authorities never are:
+        each client knows them by heart. ConfigError for what is damaged."""
+        wanted = sorted({*SERVICE_NAMES, *names})
+        try:
+            state = self._read_state()
+            due = self._due({**state, **dict.fromkeys(AUTHORITIES, _ENDLESS)}, wanted, now)
+            if due:
+                self._issue(due, state, wanted, now)
+        except OSError as error:
+            raise ConfigError(f"{self.path}: {error.strerror or error}") from None
+        return due
+
+    def ends(self) -> dict[str, float]:
+        """When each certificate ends, by name."""
+        return {name: float(entry["not_after"]) for name, entry in self._read_state().items()}
+
+    def reload(self, context: ssl.SSLContext) -> None:
+        """New connections of `context` show the certificate that the files hold now."""
+        context.load_cert_chain(self.certificate("serving"), self.key("serving"))
 
     def server_context(self, *more: Path) -> ssl.SSLContext:
         """TLS for the HTTPS face; client certificates are asked for and verified if shown.
@@ -185,7 +209,7 @@ class Pki:
         # A name once in the certificate stays: the host may have it again tomorrow.
         if "serving" not in due and not set(wanted) <= set(state["serving"]["names"]):
             due.append("serving")
-        return due if "sa" in state else [*due, "sa"]
+        return [*due, "sa"] if old("sa") else due
 
     # Making it.
 
@@ -262,12 +286,23 @@ class Pki:
         from cryptography.hazmat.primitives import serialization
         from cryptography.hazmat.primitives.asymmetric import ec
 
+        self._retire_signing_key()
         key = ec.generate_private_key(ec.SECP256R1())
         public = key.public_key().public_bytes(
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         )
         write_private(self.key("sa"), _pem(key))
         write_private(self.certificate("sa"), public)
+
+    def _retire_signing_key(self) -> None:
+        """The old public half goes on proving the tokens it has signed."""
+        if not self.certificate("sa").exists():
+            return
+        public = self.certificate("sa").read_bytes()
+        write_private(self.certificate(f"sa-{hashlib.sha256(public).hexdigest()[:16]}"), public)
+        retired = sorted(self.path.glob("sa-*.crt"), key=lambda path: path.stat().st_mtime)
+        for path in retired[:-RETIRED_MAX]:
+            path.unlink()
 
     def _write(
         self, name: str, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey

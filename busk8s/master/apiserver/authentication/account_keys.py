@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,10 @@ class AccountKeys:
     def reload(self) -> None:
         """The files have changed: read them again when next needed."""
         self._public = self._private = None
+
+    def follow(self, renewed: Sequence[str]) -> None:
+        if "sa" in renewed:
+            self.reload()
 
     def signing(self) -> tuple[str, ec.EllipticCurvePrivateKey]:
         """The id and the private half of the current key."""
