@@ -56,3 +56,4 @@ class Response:
     content_type: str = JSON
     headers: tuple[tuple[str, str], ...] = ()
     stream: AsyncIterator[bytes] | None = None
+    held: object = None  # What the answer holds on to until it is written.

@@ -34,6 +34,7 @@ from busk8s.master.apiserver.bootstrap import (
 from busk8s.master.apiserver.bus import BusFace
 from busk8s.master.apiserver.certificates.keeper import CertificateKeeper
 from busk8s.master.apiserver.certificates.renewal import Renewal
+from busk8s.master.apiserver.fairness.gate import Gate
 from busk8s.master.apiserver.front import Front
 from busk8s.master.apiserver.health import Health
 from busk8s.master.apiserver.http import HttpServer
@@ -112,6 +113,7 @@ async def running(
             signer=identity.accounts,
             reviewer=identity.chain,
             unstored=bus.leases,
+            gate=Gate(cache),
             handlers=wiring.documents(identity, settings, url),
             service_network=settings.service_cidr,
         )

@@ -17,6 +17,7 @@ from busk8s import errors
 from busk8s.api.object import Json
 from busk8s.clock import Clock
 from busk8s.log import Logger
+from busk8s.master.apiserver.fairness import defaults as fairness
 from busk8s.master.apiserver.loopback import Dispatch, ask
 
 log = Logger("busk8s.apiserver")
@@ -71,6 +72,13 @@ def wanted(address: Address) -> Iterator[Wanted]:
             _named("scheduling.k8s.io/v1", "PriorityClass", name)
             | {"value": value, "description": description},
         )
+    for kind, objects in (
+        ("prioritylevelconfigurations", fairness.levels()),
+        ("flowschemas", fairness.schemas()),
+    ):
+        for item in objects:
+            follow = item["metadata"]["name"] in fairness.MANDATORY
+            yield Wanted(f"/apis/{fairness.GROUP}/{kind}", item, follow=follow)
     if address.authentication:
         config = _named("v1", "ConfigMap", "extension-apiserver-authentication")
         config["data"] = dict(address.authentication)

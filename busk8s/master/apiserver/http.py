@@ -364,6 +364,8 @@ class Connection(asyncio.Protocol):
             self._transport.write(body[start : start + PIECE_BYTES_MAX])
             if not self._writable.is_set():
                 await self._drain()
+            else:
+                await asyncio.sleep(0)  # Many long answers at once: others are heard in between.
             if self._lost:
                 return
 

@@ -75,4 +75,5 @@ def squeeze(response: Response) -> Response:
         gzip.compress(response.body, GZIP_LEVEL, mtime=0),
         response.content_type,
         (*response.headers, ("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding")),
+        held=response.held,
     )

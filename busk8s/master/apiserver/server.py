@@ -36,6 +36,9 @@ from busk8s.master.apiserver.attributes import (
 )
 from busk8s.master.apiserver.batches import Batches
 from busk8s.master.apiserver.dispatch import action_for
+from busk8s.master.apiserver.fairness.gate import Flow, Gate
+from busk8s.master.apiserver.fairness.level import Seat
+from busk8s.master.apiserver.fairness.width import width_of
 from busk8s.master.apiserver.listing import ListCache
 from busk8s.master.apiserver.parts import Call, Parts
 from busk8s.master.apiserver.refusals import access_denied
@@ -47,6 +50,7 @@ from busk8s.master.store.watch import WatchCache
 Handler = Callable[[Request], Awaitable[Response]]
 
 NOT_ACCEPTABLE = 406
+LONG_BYTES = 256 * 1024  # An answer above this holds its seat until it is written.
 BODY_BYTES_MAX = 3 * 1024 * 1024  # Upstream's limit of a request body.
 
 log = Logger("busk8s.apiserver")
@@ -71,6 +75,7 @@ class ApiServer:
         signer: TokenSigner | None = None,
         reviewer: TokenReviewer | None = None,
         unstored: Unstored | None = None,
+        gate: Gate | None = None,
         handlers: Mapping[str, Handler] | None = None,
         service_network: str = NETWORK_DEFAULT,
         node_ports: tuple[int, int] = NODE_PORTS_DEFAULT,
@@ -93,6 +98,7 @@ class ApiServer:
         )
         self._handlers: dict[str, Handler] = {**discovery.handlers(), **(handlers or {})}
         self._routes = Routes()
+        self._gate = gate
 
     def open(self) -> None:
         """Take in what the opened cache holds; call it once, before the first request."""
@@ -136,9 +142,12 @@ class ApiServer:
         reason = self.parts.authorizer.authorize(attributes)
         if reason is not None:
             raise access_denied(attributes, reason)
+        flow = self._gate.flow_of(attributes) if self._gate is not None else None
         if verb == "get" and not request.query and not request.accept and not route.subresource:
             ready = self._ready(route)
             if ready is not None:
+                if flow is not None:
+                    ready.headers = flow.headers
                 return ready
         if len(request.body) > BODY_BYTES_MAX:
             raise errors.too_large(BODY_BYTES_MAX)
@@ -150,11 +159,30 @@ class ApiServer:
             rest.negotiate(request.accept, messages=_has_messages(route.resource)),
             self.parts.clock.now(),
         )
-        response = await action_for(call)(self.parts, call)
+        response = await self._act(call, flow)
         said = DEPRECATED_KINDS.get(route.resource.key)
         if said is not None:
             response = rest.with_warnings(response, [said])
         return encoded.in_form(response, call.accept.media)
+
+    async def _act(self, call: Call, flow: Flow | None) -> Response:
+        """Do what is asked, when it is its flow's turn."""
+        action = action_for(call)
+        if flow is None:
+            return await action(self.parts, call)
+        width = width_of(self.parts, call)
+        if not flow.level.take(width):
+            await flow.level.wait(flow.name, width)
+        seat: Seat | None = Seat(flow.level, width)
+        try:
+            response = await action(self.parts, call)
+            if len(response.body) > LONG_BYTES:  # To write it is work, too.
+                response.held, seat = seat, None
+        finally:
+            if seat is not None:
+                seat.free()
+        response.headers = (*response.headers, *flow.headers)
+        return response
 
     def _ready(self, route: Route) -> Response | None:
         """The hot path of get: the bytes as they lie in the cache."""

@@ -149,7 +149,7 @@ async def test_default_objects_are_made_once_and_the_address_follows() -> None:
     table = Table()
     first = Address("10.96.0.1", "192.0.2.1", 6440)
     await bootstrap(table, first)
-    assert len(table.writes) == len(list(wanted(first))) == 9
+    assert len(table.writes) == len(list(wanted(first))) == 28
     table.writes.clear()
     await bootstrap(table, first)
     assert table.writes == []

@@ -1,0 +1,1 @@
+"""Priority and fairness: whose request goes next when not all can."""
