@@ -16,8 +16,11 @@ import orjson
 from pydantic import BaseModel
 
 from busk8s.api import fieldcheck, protobuf, scheme, yamlbody
+from busk8s.api.customkind import CustomKind
 from busk8s.api.formats import normalise, plan_of
 from busk8s.api.scheme import Resource
+from busk8s.api.types.markers import Model
+from busk8s.api.types.meta_v1 import ObjectMeta
 from busk8s.errors import Error, bad_request, too_large, unsupported_media_type
 
 Json = dict[str, Any]
@@ -28,7 +31,8 @@ OBJECT_BYTES_MAX = 1536 * 1024
 # No kind nests this deep; beyond it recursive code (merging, comparing) would exhaust the stack.
 DEPTH_MAX = 200
 FIELD_VALIDATIONS = ("Strict", "Warn", "Ignore")
-JSON_TYPES = ("application/json", "application/yaml", protobuf.CONTENT_TYPE)
+YAML = "application/yaml"
+JSON_TYPES = ("application/json", YAML, protobuf.CONTENT_TYPE)
 # Fields whose content is anybody's JSON: a null in there is data. Keys are Resource.key.
 RAW_FIELDS = {"controllerrevisions.apps": "data"}
 
@@ -43,7 +47,7 @@ def decode(
     duplicates: list[str] = []
     if media in ("", "application/json"):
         data = parse_json(resource, body, duplicates)
-    elif media == "application/yaml":
+    elif media == YAML:
         data = _yaml(resource, body, duplicates)
     elif media == protobuf.CONTENT_TYPE:
         data = from_protobuf(body)
@@ -51,7 +55,9 @@ def decode(
         raise unsupported_media_type(content_type, JSON_TYPES)
     if not isinstance(data, dict):
         raise _unrecognised(resource, "couldn't get version/kind; the body is not an object")
-    if media == "application/yaml" or (media != protobuf.CONTENT_TYPE and b"null" in body):
+    if resource.custom is None and (
+        media == "application/yaml" or (media != protobuf.CONTENT_TYPE and b"null" in body)
+    ):
         strip_nulls(data, keep=RAW_FIELDS.get(resource.key, ""))
     return data, check(resource, data, field_validation, duplicates)
 
@@ -80,10 +86,13 @@ def check(
         )
     check_kind(resource, data)
     data.setdefault("metadata", {})
-    shape = model or _model(resource)
     try:
-        normalise(data, plan_of(shape))
-        unknown = fieldcheck.check(data, shape)
+        if resource.custom is not None and model is None:
+            unknown = _check_custom(resource.custom, data)
+        else:
+            shape = model or _model(resource)
+            normalise(data, plan_of(shape))
+            unknown = fieldcheck.check(data, shape)
     except ValueError as error:
         raise Unfit(resource, str(error)) from None
     if (not unknown and not duplicates) or field_validation == "Ignore":
@@ -93,6 +102,23 @@ def check(
     if field_validation == "Strict":
         raise Unfit(resource, "strict decoding error: " + ", ".join(found))
     return found
+
+
+def _check_custom(kind: CustomKind, data: Json) -> list[str]:
+    """Metadata as that of any kind, the rest pruned by the schema; types are for validation."""
+    metadata: Json = {"metadata": data["metadata"] or {}}
+    if isinstance(metadata["metadata"], dict):
+        strip_nulls(metadata["metadata"])
+    normalise(metadata, plan_of(_Bare))
+    unknown = fieldcheck.check(metadata, _Bare)
+    data["metadata"] = metadata["metadata"]
+    return unknown + kind.schema.prune(data)
+
+
+class _Bare(Model):
+    """What every object has."""
+
+    metadata: ObjectMeta
 
 
 def _model(resource: Resource) -> type[BaseModel]:

@@ -52,5 +52,7 @@ DEFAULTS: Mapping[str, Callable[[Json], None]] = {
 
 def apply_defaults(resource: Resource, obj: Json) -> None:
     """Completes `obj` in place; kinds without defaults are left as they are."""
-    if default := DEFAULTS.get(resource.key):
+    if resource.custom is not None:
+        resource.custom.schema.apply_defaults(obj)
+    elif default := DEFAULTS.get(resource.key):
         default(obj)

@@ -69,7 +69,8 @@ def parse_fields(text: str) -> list[Requirement]:
 
 def check_fields(resource: Resource, requirements: Sequence[Requirement]) -> None:
     """Refuses a selector by a field this resource cannot be selected by."""
-    supported = SELECTABLE.get(resource.key)
+    custom = resource.custom
+    supported = SELECTABLE.get(resource.key) if custom is None else custom.selectable
     for path, _, _ in requirements:
         if path in _META or (supported is not None and path in supported):
             continue

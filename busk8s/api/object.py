@@ -109,9 +109,22 @@ def encode(data: Json) -> bytes:
     return orjson.dumps(ordered)
 
 
+_METADATA = b'"metadata":{'
+
+
+def head_length(resource: Resource, body: bytes) -> int:
+    """Where the metadata's first member begins in what `encode` made.
+
+    Of custom resources the version in `body` may be an earlier one.
+    """
+    if resource.custom is None and resource.version:
+        return resource.head_length
+    return body.index(_METADATA) + len(_METADATA)
+
+
 def with_revision(body: bytes, revision: int, *, head_length: int) -> bytes:
     """`body` as `encode` made it, with `metadata.resourceVersion` put in.
 
-    `head_length` is `Resource.head_length`: where the metadata's first member begins.
+    `head_length` is as the function of that name says: where the metadata's first member begins.
     """
     return b'%b"resourceVersion":"%d",%b' % (body[:head_length], revision, body[head_length:])

@@ -40,7 +40,8 @@ def v2_protobuf(resources: Iterable[Resource]) -> bytes:
 
 
 def _v2_document(resources: Iterable[Resource]) -> Json:
-    definitions = _definitions()
+    resources = tuple(resources)
+    definitions = {**_definitions(), **_custom(resources, v2=True)}
     names = _names_by_kind(definitions)
     definitions[_INT_OR_STRING] = {"type": "string", "format": "int-or-string"}
     definitions[_QUANTITY] = {"type": "string"}
@@ -67,7 +68,7 @@ def v3_index(resources: Iterable[Resource]) -> bytes:
     for group, version in dict.fromkeys((r.group, r.version) for r in served):
         path = f"apis/{group}/{version}" if group else f"api/{version}"
         own = _of(served, group, version)
-        digest = hashlib.sha256(salt + repr(own).encode()).hexdigest()[:32].upper()
+        digest = hashlib.sha256(salt + _signature(own)).hexdigest()[:32].upper()
         paths[path] = {"serverRelativeURL": f"/openapi/v3/{path}?hash={digest}"}
     return orjson.dumps({"paths": paths})
 
@@ -77,7 +78,7 @@ def v3(resources: Iterable[Resource], group: str, version: str) -> bytes | None:
     own = _of(resources, group, version)
     if not own:
         return None
-    definitions = _definitions()
+    definitions = {**_definitions(), **_custom(own, v2=False)}
     names = _names_by_kind(definitions)
     definitions[_INT_OR_STRING] = {
         "oneOf": [{"type": "integer"}, {"type": "string"}],
@@ -100,6 +101,50 @@ def v3(resources: Iterable[Resource], group: str, version: str) -> bytes | None:
         },
     }
     return orjson.dumps(document)
+
+
+def _signature(resources: Iterable[Resource]) -> bytes:
+    """Changes when the document of these resources does."""
+    schemas = [r.custom.schema.schema for r in resources if r.custom is not None]
+    return repr(resources).encode() + orjson.dumps(schemas)
+
+
+def _custom(resources: Iterable[Resource], *, v2: bool) -> dict[str, Json]:
+    """Definitions of custom kinds and their lists, named as upstream names them."""
+    found: dict[str, Json] = {}
+    for resource in resources:
+        if resource.custom is None:
+            continue
+        base = ".".join([*reversed(resource.group.split(".")), resource.version])
+        schema = {**resource.custom.schema.published(v2=v2)}
+        properties = dict(schema.get("properties") or {})
+        properties |= {
+            "apiVersion": {"type": "string"},
+            "kind": {"type": "string"},
+            "metadata": {"$ref": f"{_V2_REF}{_META}ObjectMeta"},
+        }
+        schema["properties"] = properties
+        schema["x-kubernetes-group-version-kind"] = [_kind_of(resource, resource.kind)]
+        found[f"{base}.{resource.kind}"] = schema
+        found[f"{base}.{resource.list_kind}"] = {
+            "type": "object",
+            "required": ["items"],
+            "properties": {
+                "apiVersion": {"type": "string"},
+                "kind": {"type": "string"},
+                "metadata": {"$ref": f"{_V2_REF}{_META}ListMeta"},
+                "items": {
+                    "type": "array",
+                    "items": {"$ref": f"{_V2_REF}{base}.{resource.kind}"},
+                },
+            },
+            "x-kubernetes-group-version-kind": [_kind_of(resource, resource.list_kind)],
+        }
+    return found
+
+
+def _kind_of(resource: Resource, kind: str) -> Json:
+    return {"group": resource.group, "version": resource.version, "kind": kind}
 
 
 def _info() -> Json:

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from busk8s.api.customkind import CustomKind
+
 ALL_VERBS = (
     "create", "delete", "deletecollection", "get", "list", "patch", "update", "watch",
 )  # fmt: skip
@@ -39,6 +41,8 @@ class Resource:
     list_kind: str = field(default="")
     # Key of the resource whose objects these are, where two show one store; "" is the own key.
     stored_as: str = ""
+    # What a CustomResourceDefinition says of it; None: the kind is built in.
+    custom: CustomKind | None = field(default=None, compare=False, repr=False)
 
     @cached_property
     def key(self) -> str:

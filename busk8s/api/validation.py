@@ -159,7 +159,9 @@ STATUS: Mapping[str, _Update] = {
 def validate_create(resource: Resource, obj: Json) -> list[Cause]:
     """`obj` has its defaults and its final name and namespace."""
     causes = validate_metadata(resource, obj.get("metadata") or {})
-    if validate := CREATE.get(resource.key):
+    if resource.custom is not None:
+        causes += resource.custom.schema.validate(obj, earlier=causes)
+    elif validate := CREATE.get(resource.key):
         validate(obj, causes)
     else:
         causes += validate_structure(resource, obj)
@@ -167,8 +169,12 @@ def validate_create(resource: Resource, obj: Json) -> list[Cause]:
 
 
 def validate_update(resource: Resource, new: Json, old: Json) -> list[Cause]:
-    causes = validate_metadata_update(new.get("metadata") or {}, old.get("metadata") or {})
-    if update := UPDATE.get(resource.key):
+    causes = validate_metadata_update(
+        resource, new.get("metadata") or {}, old.get("metadata") or {}
+    )
+    if resource.custom is not None:
+        causes += resource.custom.schema.validate(new, old, earlier=causes)
+    elif update := UPDATE.get(resource.key):
         update(new, old, causes)
     elif validate := CREATE.get(resource.key):
         validate(new, causes)
@@ -179,7 +185,11 @@ def validate_update(resource: Resource, new: Json, old: Json) -> list[Cause]:
 
 def validate_status_update(resource: Resource, new: Json, old: Json) -> list[Cause]:
     """A write through the status subresource: spec and most metadata are the old ones."""
-    causes = validate_metadata_update(new.get("metadata") or {}, old.get("metadata") or {})
-    if validate := STATUS.get(resource.key):
+    causes = validate_metadata_update(
+        resource, new.get("metadata") or {}, old.get("metadata") or {}
+    )
+    if resource.custom is not None:
+        causes += resource.custom.schema.validate_status(new, old, earlier=causes)
+    elif validate := STATUS.get(resource.key):
         validate(new, old, causes)
     return causes

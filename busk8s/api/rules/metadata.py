@@ -76,11 +76,11 @@ def validate_metadata(resource: Resource, metadata: Json) -> list[Cause]:
     elif namespace:
         causes.append(forbidden("metadata.namespace", "not allowed on this type"))
     causes += not_negative("metadata.generation", metadata.get("generation"))
-    _validate_marks(metadata, causes)
+    _validate_marks(resource, metadata, causes)
     return causes
 
 
-def _validate_marks(metadata: Json, causes: list[Cause]) -> None:
+def _validate_marks(resource: Resource, metadata: Json, causes: list[Cause]) -> None:
     if labels := metadata.get("labels"):
         causes += validate_labels(labels, "metadata.labels")
     if annotations := metadata.get("annotations"):
@@ -88,7 +88,7 @@ def _validate_marks(metadata: Json, causes: list[Cause]) -> None:
     if owners := metadata.get("ownerReferences"):
         causes += _validate_owners(owners)
     if finalizers := metadata.get("finalizers"):
-        causes += _validate_finalizers(finalizers)
+        causes += _validate_finalizers(resource, finalizers)
 
 
 def validate_labels(labels: Mapping[str, str], path: str) -> list[Cause]:
@@ -144,13 +144,15 @@ def _validate_owners(owners: list[Json]) -> list[Cause]:
     return causes
 
 
-def _validate_finalizers(finalizers: list[str]) -> list[Cause]:
+def _validate_finalizers(resource: Resource, finalizers: list[str]) -> list[Cause]:
     path = "metadata.finalizers"
     causes: list[Cause] = []
+    # Upstream's own definitions of custom resources have a finalizer that is not qualified.
+    strict = resource.custom is None and resource.group != "apiextensions.k8s.io"
     for finalizer in finalizers:
         if errors := qualified_name_errors(finalizer):
             causes += invalid_each(path, finalizer, errors)
-        elif "/" not in finalizer and finalizer not in STANDARD_FINALIZERS:
+        elif strict and "/" not in finalizer and finalizer not in STANDARD_FINALIZERS:
             detail = "name is neither a standard finalizer name nor is it fully qualified"
             causes.append(invalid(path, finalizer, detail))
     if "orphan" in finalizers and "foregroundDeletion" in finalizers:
@@ -159,7 +161,7 @@ def _validate_finalizers(finalizers: list[str]) -> list[Cause]:
     return causes
 
 
-def validate_metadata_update(new: Json, old: Json) -> list[Cause]:
+def validate_metadata_update(resource: Resource, new: Json, old: Json) -> list[Cause]:
     """What an update may not change. The caller has checked the resourceVersion."""
     causes: list[Cause] = []
     if old.get("deletionTimestamp"):
@@ -178,5 +180,5 @@ def validate_metadata_update(new: Json, old: Json) -> list[Cause]:
     generation = new.get("generation") or 0
     if generation < (old.get("generation") or 0):
         causes.append(invalid("metadata.generation", generation, "must not be decremented"))
-    _validate_marks(new, causes)
+    _validate_marks(resource, new, causes)
     return causes

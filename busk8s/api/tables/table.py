@@ -78,4 +78,6 @@ def table(
 
 
 def _printer(resource: Resource) -> Printer:
+    if resource.custom is not None:
+        return resource.custom.printer
     return _PRINTERS.get(resource.key, _OTHERS)

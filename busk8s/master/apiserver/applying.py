@@ -87,7 +87,8 @@ def configuration(
     try:
         # Differs from Kubernetes: there `1000m` over `1` is a change, and a conflict with who
         # wrote the 1, though both are the same quantity.
-        normalise(config, plan_of(scheme.model_of(resource)))
+        if resource.custom is None:
+            normalise(config, plan_of(scheme.model_of(resource)))
     except ValueError:
         pass  # Named when the merged object is checked, as for any write.
     return config

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from busk8s.api import scheme
-from busk8s.api.scheme import Resource
 from busk8s.bus.wire import Endpoints
 from busk8s.clock import Clock
 from busk8s.config import ConfigError, DataDir, MasterSettings, listen, own_address, write_private
@@ -32,8 +31,10 @@ from busk8s.master.apiserver.bootstrap import (
     keep,
 )
 from busk8s.master.apiserver.bus import BusFace
+from busk8s.master.apiserver.catalog import Catalog
 from busk8s.master.apiserver.certificates.keeper import CertificateKeeper
 from busk8s.master.apiserver.certificates.renewal import Renewal
+from busk8s.master.apiserver.definitions import DefinitionKeeper
 from busk8s.master.apiserver.fairness.gate import Gate
 from busk8s.master.apiserver.front import Front
 from busk8s.master.apiserver.health import Health
@@ -92,7 +93,8 @@ async def running(
     async with AsyncExitStack() as stack:
         door = PodDoor(settings)
         sockets, port = _listening(settings, door, stack)
-        cache, store = await _open_store(data.database, clock, stack)
+        catalog = Catalog()
+        cache, store = await _open_store(data.database, catalog, clock, stack)
         rbac = RbacAuthorizer(cache)
         authorizer = ClusterAuthorizer(NodeAuthorizer(cache), rbac)
         identity = wiring.build(settings, pki, cache, authorizer, clock=clock, ids=ids)
@@ -101,7 +103,7 @@ async def running(
         outgoing = Outgoing(cache, clock)
         stack.callback(outgoing.close)
         admission = Wired(cache, outgoing, rbac, authorizer, clock=clock, ids=ids)
-        bus = _bus_face(settings, cache, lambda request: front(request), authorizer, clock, ids)
+        bus = _bus_face(settings, cache, lambda r: front(r), authorizer, catalog, clock, ids)
         server = ApiServer(
             store,
             cache,
@@ -115,6 +117,7 @@ async def running(
             unstored=bus.leases,
             gate=Gate(cache),
             handlers=wiring.documents(identity, settings, url),
+            catalog=catalog,
             service_network=settings.service_cidr,
         )
         server.open()
@@ -135,6 +138,8 @@ async def running(
         nursery.spawn(keep(server.dispatch, address, clock), name="default objects")
         nursery.spawn(certificates.run(), name="certificates")
         nursery.spawn(renewal.run(), name="renewal")
+        definitions = DefinitionKeeper(cache, server.dispatch, clock)
+        nursery.spawn(definitions.run(), name="custom resource definitions")
         _announce(data, url, settings, endpoints)
         stack.callback(data.endpoints.unlink, missing_ok=True)
         yield Api(settings, data, pki, cache, server, front, http, bus, url, renewal)
@@ -179,6 +184,7 @@ def _bus_face(
     cache: WatchCache,
     dispatch: Dispatch,
     authorizer: Authorizer,
+    catalog: Catalog,
     clock: Clock,
     ids: IdSource,
 ) -> BusFace:
@@ -187,6 +193,7 @@ def _bus_face(
         dispatch,
         authorizer=authorizer,
         clock=clock,
+        catalog=catalog,
         epoch=int(clock.now() * 1_000_000),  # above all that an earlier life can have used
         master=ids.suffix(10),
         silent_after_s=settings.grace_s,
@@ -196,7 +203,7 @@ def _bus_face(
 
 
 async def _open_store(
-    path: Path, clock: Clock, stack: AsyncExitStack
+    path: Path, catalog: Catalog, clock: Clock, stack: AsyncExitStack
 ) -> tuple[WatchCache, SqliteStore]:
     store = SqliteStore(path, clock)
     try:
@@ -204,7 +211,7 @@ async def _open_store(
     except StoreError as error:
         raise ConfigError(str(error)) from None
     stack.push_async_callback(store.close)
-    cache = WatchCache(store, _resource_of, clock)
+    cache = WatchCache(store, catalog.shelf, clock)
     await cache.open()
     return cache, store
 
@@ -230,10 +237,6 @@ def _announce(data: DataDir, url: str, settings: MasterSettings, endpoints: Endp
 
 def _port(address: str) -> int:
     return int(address.rsplit(":", 1)[1])
-
-
-def _resource_of(key: str) -> Resource:
-    return scheme.RESOURCES[key]
 
 
 def _certified(

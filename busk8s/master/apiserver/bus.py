@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 
 import orjson
 
-from busk8s.api import scheme
 from busk8s.api.object import Json, Object
 from busk8s.api.request import Request, Response, User
 from busk8s.bus.hub import Hub
@@ -20,6 +19,7 @@ from busk8s.bus.wire import Server
 from busk8s.clock import Clock
 from busk8s.log import Logger
 from busk8s.master.apiserver.attributes import Attributes, Authorizer
+from busk8s.master.apiserver.catalog import Catalog
 from busk8s.master.apiserver.join import POD_NETWORK, Joiner, public_key
 from busk8s.master.apiserver.leases import NodeLeases
 from busk8s.master.apiserver.liveness import Liveness
@@ -58,13 +58,13 @@ TRUSTED: Mapping[str, User] = {
 COMPONENTS = frozenset(("system:kube-scheduler", "system:kube-controller-manager"))
 
 
-def may_hear(user: User, topic: str, authorizer: Authorizer) -> bool:
+def may_hear(user: User, topic: str, authorizer: Authorizer, catalog: Catalog) -> bool:
     """A kind is for whom may list and watch it, by the same rules as over HTTPS; the views made
     for nodes and for the master's components are for these; admins hear all."""
     if MASTERS in user.groups:
         return True
     if topic.startswith("kind/"):
-        resource = scheme.RESOURCES.get(topic.removeprefix("kind/"))
+        resource = catalog.by_key(topic.removeprefix("kind/"))
         return resource is not None and all(
             authorizer.authorize(Attributes(user, verb, resource, path=topic)) is None
             for verb in ("list", "watch")
@@ -88,6 +88,7 @@ class BusFace:
         clock: Clock,
         epoch: int,
         master: str,
+        catalog: Catalog | None = None,
         admins: Mapping[str, User] | None = None,
         silent_after_s: float = SILENT_AFTER_S,
         beat_s: float = BEAT_INTERVAL_S,
@@ -99,6 +100,7 @@ class BusFace:
         self.leases = NodeLeases(self.liveness, cache)
         self._cache, self._dispatch, self._clock = cache, dispatch, clock
         self._authorizer = authorizer
+        self._catalog = catalog or Catalog()
         self._views = Views()
         self._keys: dict[str, User] = dict(admins or {})
         self._key_of: dict[str, str] = {}
@@ -152,7 +154,7 @@ class BusFace:
         return TRUSTED.get(component)
 
     def may_hear(self, user: User, topic: str) -> bool:
-        return may_hear(user, topic, self._authorizer)
+        return may_hear(user, topic, self._authorizer, self._catalog)
 
     def snapshot(self, topic: str) -> tuple[Iterable[Entry], int]:
         revision = self._cache.revision

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from busk8s import errors
 from busk8s.api.decode import OBJECT_BYTES_MAX
-from busk8s.api.object import Json, Object, encode, with_revision
+from busk8s.api.object import Json, Object, encode, head_length, with_revision
 from busk8s.master.apiserver.parts import Call, Parts
 from busk8s.master.apiserver.strategies.table import strategy_of
 from busk8s.master.store.base import Lost, Write
@@ -64,7 +64,9 @@ def _imagined(
 
 async def remove(parts: Parts, call: Call, last: Json, old: Object, dry_run: bool) -> Object | None:
     """Delete `old`; the answer is `last`, its state at the end. None when a race was lost."""
-    body = with_revision(encode(last), old.revision, head_length=call.stored.head_length)
+    bare = encode(last)
+    head = head_length(call.stored, bare)
+    body = with_revision(bare, old.revision, head_length=head)
     final = Object(call.stored, old.namespace, old.name, revision=old.revision, body=body)
     if dry_run:
         return final

@@ -10,15 +10,17 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 import orjson
 
 from busk8s import errors
-from busk8s.api import discovery, openapi, openapi_wire, scheme
+from busk8s.api import discovery, openapi, openapi_wire
 from busk8s.api.object import Json
 from busk8s.api.request import JSON, Request, Response
+from busk8s.api.scheme import Resource
 from busk8s.master.apiserver import encoded, rest
+from busk8s.master.apiserver.catalog import Catalog
 from busk8s.master.apiserver.dispatch import UNSUPPORTED
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -26,37 +28,59 @@ Handler = Callable[[Request], Awaitable[Response]]
 DOCUMENTS_MAX = 4  # OpenAPI documents kept encoded: megabytes each, asked for in bursts.
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 
-_RESOURCES = tuple(
-    dataclasses.replace(
-        resource,
-        subresources=tuple(part for part in resource.subresources if part not in UNSUPPORTED),
-    )
-    for resource in scheme.SERVED
-)
-
-
 _DOCUMENTS = ("/openapi/v2", "/openapi/v3")
 # What answers beside the handlers below; named in the list of paths at /.
 _ELSEWHERE = ("/healthz", "/livez", "/metrics", "/readyz")
 
 
-def handlers() -> Mapping[str, Handler]:
+class Directory:
+    """What answers at which path. Made anew when somebody asks after the resources changed."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._generation = -1
+        self._handlers: Mapping[str, Handler] = {}
+
+    def find(self, path: str) -> Handler | None:
+        """The handler of `path`, which does not end in `/`."""
+        if self._generation != self._catalog.generation:
+            self._generation = self._catalog.generation
+            self._handlers = handlers(_listed(self._catalog.served()))
+        below = "/openapi/v3/" if path.startswith("/openapi/v3/") else path
+        return self._handlers.get(below)
+
+
+def _listed(served: Iterable[Resource]) -> Sequence[Resource]:
+    """The resources without the subresources that are refused."""
+    return tuple(
+        dataclasses.replace(
+            resource,
+            subresources=tuple(part for part in resource.subresources if part not in UNSUPPORTED),
+        )
+        for resource in served
+    )
+
+
+def handlers(resources: Sequence[Resource]) -> Mapping[str, Handler]:
     """The answers by path; a path that ends in `/` answers for all below it."""
-    groups = dict.fromkeys((r.group, r.version) for r in _RESOURCES)
+    groups: dict[str, list[Resource]] = {}
+    for resource in resources:
+        groups.setdefault(resource.group, []).append(resource)
     bodies: dict[str, Json | None] = {
         "/api": discovery.api_versions(),
-        "/apis": discovery.group_list(_RESOURCES),
+        "/apis": discovery.group_list(resources),
         "/version": discovery.version(),
     }
-    for group, version in groups:
-        prefix = f"/apis/{group}/{version}" if group else f"/api/{version}"
-        bodies[prefix] = discovery.resource_list(_RESOURCES, group, version)
+    for group, own in groups.items():
+        for version in dict.fromkeys(resource.version for resource in own):
+            prefix = f"/apis/{group}/{version}" if group else f"/api/{version}"
+            bodies[prefix] = discovery.resource_list(own, group, version)
         if group:
-            bodies[f"/apis/{group}"] = discovery.group(_RESOURCES, group)
+            bodies[f"/apis/{group}"] = discovery.group(own, group)
     table: dict[str, Handler] = {path: _Plain(body) for path, body in bodies.items()}
     for path, core in (("/api", True), ("/apis", False)):
-        table[path] = _Either(bodies[path], discovery.aggregated(_RESOURCES, core=core))
-    documents = _Documents()
+        table[path] = _Either(bodies[path], discovery.aggregated(resources, core=core))
+    documents = _Documents(resources)
     table |= {**dict.fromkeys(_DOCUMENTS, documents), "/openapi/v3/": documents}
     table[""] = _Plain({"paths": sorted({*bodies, *_ELSEWHERE, *_DOCUMENTS})})
     return table
@@ -94,7 +118,8 @@ class _Either:
 class _Documents:
     """OpenAPI v2 and v3, made when asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, resources: Sequence[Resource]) -> None:
+        self._resources = resources
         self._kept: OrderedDict[tuple[str, str], bytes] = OrderedDict()
 
     async def __call__(self, request: Request) -> Response:
@@ -106,7 +131,7 @@ class _Documents:
             rest.negotiate(request.accept)
         body = self._kept.get((path, media))
         if body is None:
-            body = self._kept[path, media] = _document(path, media)
+            body = self._kept[path, media] = _document(self._resources, path, media)
             if len(self._kept) > DOCUMENTS_MAX:
                 self._kept.popitem(last=False)
         self._kept.move_to_end((path, media))
@@ -118,18 +143,18 @@ def _wants_protobuf(accept: str) -> bool:
     return first in openapi_wire.CONTENT_TYPES
 
 
-def _document(path: str, media: str) -> bytes:
+def _document(resources: Sequence[Resource], path: str, media: str) -> bytes:
     if path == "/openapi/v2":
         make = openapi.v2 if media == JSON else openapi.v2_protobuf
-        return make(_RESOURCES)
+        return make(resources)
     if path == "/openapi/v3":
-        return openapi.v3_index(_RESOURCES)
+        return openapi.v3_index(resources)
     parts = path.removeprefix("/openapi/v3/").split("/")
     found: bytes | None = None
     if len(parts) == 2 and parts[0] == "api":
-        found = openapi.v3(_RESOURCES, "", parts[1])
+        found = openapi.v3(resources, "", parts[1])
     elif len(parts) == 3 and parts[0] == "apis":
-        found = openapi.v3(_RESOURCES, parts[1], parts[2])
+        found = openapi.v3(resources, parts[1], parts[2])
     if found is None:
         raise errors.path_not_found()
     return found

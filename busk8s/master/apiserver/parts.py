@@ -23,6 +23,7 @@ from busk8s.master.apiserver.attributes import (
     Unstored,
 )
 from busk8s.master.apiserver.batches import Batches
+from busk8s.master.apiserver.catalog import Catalog
 from busk8s.master.apiserver.encoded import Messages
 from busk8s.master.apiserver.listing import ListCache
 from busk8s.master.apiserver.rest import Accept
@@ -45,6 +46,7 @@ class Parts:
     reviewer: TokenReviewer | None
     unstored: Unstored | None
     services: ServiceAllocators
+    catalog: Catalog
     lists: ListCache
     messages: Messages
     batches: Batches

@@ -19,7 +19,7 @@ from busk8s.master.apiserver.listing import PageExpired, Token, after
 from busk8s.master.apiserver.parts import Call, Parts
 from busk8s.master.apiserver.render import list_kind, list_metadata, render, render_list
 from busk8s.master.apiserver.selection import Selection, selection_of
-from busk8s.master.apiserver.versions import to_served
+from busk8s.master.apiserver.versions import as_stored, to_served
 from busk8s.master.store.base import Compacted
 
 
@@ -118,7 +118,7 @@ def _select(parts: Parts, call: Call, selection: Selection, revision: int = 0) -
         objects = parts.cache.list(key, scope)
     if parts.unstored is not None and (made := parts.unstored.list(call.stored.key, _scope(call))):
         objects = sorted([*objects, *made], key=lambda obj: (obj.namespace, obj.name))
-    if call.resource is not call.stored:
+    if not as_stored(call):
         objects = [to_served(call.resource, obj) for obj in objects]
     return objects if selection.everything else selection.of(objects)
 

@@ -7,7 +7,7 @@ Invariant the same path always gives the same Route: nothing but the path is loo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from busk8s import errors
@@ -18,6 +18,8 @@ from busk8s.master.apiserver import rest
 
 ROUTES_CACHED_MAX = 50_000  # Parsed paths kept; when full the cache starts anew.
 PATH_BYTES_MAX = 4_096  # Longer paths name nothing: names and namespaces end at 253 bytes.
+
+Lookup = Callable[[str, str, str], Resource | None]  # By group, version and plural.
 
 _NAMESPACE_SUBRESOURCES = frozenset({"status", "finalize"})
 _OF_ONE = {"GET": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
@@ -41,35 +43,39 @@ OUTSIDE = Route(None)
 
 
 class Routes:
-    """Parsed paths, remembered."""
+    """Parsed paths, remembered until the resources change."""
 
-    def __init__(self) -> None:
+    def __init__(self, lookup: Lookup = scheme.lookup) -> None:
+        self._lookup = lookup
         self._known: dict[str, Route] = {}
+
+    def forget(self) -> None:
+        self._known.clear()
 
     def find(self, path: str) -> Route:
         """The route of `path`; raises 404 for an API path that names nothing."""
         route = self._known.get(path)
         if route is None:
-            route = parse(path)
+            route = parse(path, self._lookup)
             if len(self._known) >= ROUTES_CACHED_MAX:
                 self._known.clear()
             self._known[path] = route
         return route
 
 
-def parse(path: str) -> Route:
+def parse(path: str, lookup: Lookup = scheme.lookup) -> Route:
     """The route of `path`: OUTSIDE when it is not below a group version's resources."""
     if len(path) > PATH_BYTES_MAX:
         raise errors.path_not_found()
     parts = [part for part in path.split("/") if part]
     if len(parts) >= 3 and parts[0] == "api":
-        return _below("", parts[1], parts[2:])
+        return _below("", parts[1], parts[2:], lookup)
     if len(parts) >= 4 and parts[0] == "apis":
-        return _below(parts[1], parts[2], parts[3:])
+        return _below(parts[1], parts[2], parts[3:], lookup)
     return OUTSIDE
 
 
-def _below(group: str, version: str, parts: list[str]) -> Route:
+def _below(group: str, version: str, parts: list[str], lookup: Lookup) -> Route:
     watch = parts[0] == "watch" and len(parts) > 1
     if watch:
         parts = parts[1:]
@@ -79,7 +85,7 @@ def _below(group: str, version: str, parts: list[str]) -> Route:
     )
     if scoped:
         namespace, parts = parts[1], parts[2:]
-    resource = scheme.lookup(group, version, parts[0])
+    resource = lookup(group, version, parts[0])
     if resource is None or (scoped and not resource.namespaced):
         raise errors.path_not_found()
     name = parts[1] if len(parts) > 1 else ""

@@ -35,6 +35,7 @@ from busk8s.master.apiserver.attributes import (
     Unstored,
 )
 from busk8s.master.apiserver.batches import Batches
+from busk8s.master.apiserver.catalog import Catalog
 from busk8s.master.apiserver.dispatch import action_for
 from busk8s.master.apiserver.fairness.gate import Flow, Gate
 from busk8s.master.apiserver.fairness.level import Seat
@@ -77,6 +78,7 @@ class ApiServer:
         unstored: Unstored | None = None,
         gate: Gate | None = None,
         handlers: Mapping[str, Handler] | None = None,
+        catalog: Catalog | None = None,
         service_network: str = NETWORK_DEFAULT,
         node_ports: tuple[int, int] = NODE_PORTS_DEFAULT,
     ) -> None:
@@ -95,14 +97,19 @@ class ApiServer:
             lists=ListCache(),
             messages=encoded.Messages(),
             batches=Batches(),
+            catalog=catalog or Catalog(),
         )
-        self._handlers: dict[str, Handler] = {**discovery.handlers(), **(handlers or {})}
-        self._routes = Routes()
         self._gate = gate
+        self._catalog = self.parts.catalog
+        self._directory = discovery.Directory(self._catalog)
+        self._handlers: dict[str, Handler] = dict(handlers or {})
+        self._routes = Routes(self._catalog.lookup)
+        self._catalog.on_change(self._routes.forget)
 
     def open(self) -> None:
         """Take in what the opened cache holds; call it once, before the first request."""
         self.parts.cache.on_events(self.parts.lists.observe)
+        self._catalog.open(self.parts.cache)
         self.parts.services.open(self.parts.cache)
 
     async def dispatch(self, request: Request) -> Response:
@@ -160,7 +167,7 @@ class ApiServer:
             self.parts.clock.now(),
         )
         response = await self._act(call, flow)
-        said = DEPRECATED_KINDS.get(route.resource.key)
+        said = deprecation(route.resource)
         if said is not None:
             response = rest.with_warnings(response, [said])
         return encoded.in_form(response, call.accept.media)
@@ -197,9 +204,10 @@ class ApiServer:
 
     async def _outside(self, request: Request) -> Response:
         """A path outside the resource API: the wiring's table."""
-        handler = self._handlers.get(request.path) or self._handlers.get(request.path.rstrip("/"))
+        path = request.path.rstrip("/")
+        handler = self._handlers.get(request.path) or self._handlers.get(path)
         if handler is None:
-            handler = self._below(request.path)
+            handler = self._below(request.path) or self._directory.find(path)
         attributes = Attributes(request.user, request.method.lower(), path=request.path)
         reason = self.parts.authorizer.authorize(attributes)
         if reason is not None:
@@ -216,6 +224,15 @@ class ApiServer:
             if handler is not None:
                 return handler
         return None
+
+
+def deprecation(resource: Resource) -> str | None:
+    """What users of a deprecated kind or version are told."""
+    if resource.custom is None:
+        return DEPRECATED_KINDS.get(resource.key)
+    if not resource.custom.deprecated:
+        return None
+    return resource.custom.warning or f"{resource.api_version} {resource.kind} is deprecated"
 
 
 def _has_messages(resource: Resource) -> bool:

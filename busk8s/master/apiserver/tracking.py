@@ -19,7 +19,7 @@ import orjson
 from busk8s.api import scheme
 from busk8s.api.apply import managers, ownership
 from busk8s.api.apply.fieldset import FieldSet
-from busk8s.api.apply.layout import layout_of
+from busk8s.api.apply.layout import Layout, layout_of
 from busk8s.api.apply.managers import NAME_CHARACTERS_MAX, Managed
 from busk8s.api.apply.ownership import Setting, View
 from busk8s.api.meta import format_time
@@ -60,17 +60,26 @@ def setting_of(call: Call, now: float) -> Setting:
 
     return Setting(
         resource.api_version,
-        layout_of(scheme.model_of(resource)),
+        layout_for(resource),
         ignored_fields(resource, call.attributes.subresource),
         format_time(now),
         view,
     )
 
 
+def layout_for(resource: Resource) -> Layout:
+    if resource.custom is not None:
+        return resource.custom.schema.layout
+    return layout_of(scheme.model_of(resource))
+
+
 def _view(resource: Resource, version: str) -> View | None:
     """Documents of the same kind in another version, when both are kept as one."""
     group, _, name = version.rpartition("/")
-    other = scheme.by_kind(group, name, resource.kind)
+    if resource.custom is not None:
+        other = resource.custom.family.version(name) if group == resource.group else None
+    else:
+        other = scheme.by_kind(group, name, resource.kind)
     if other is None or stored_of(other).key != stored_of(resource).key:
         return None
 
@@ -80,7 +89,7 @@ def _view(resource: Resource, version: str) -> View | None:
     def back(document: Json) -> Json:
         return _converted(document, other, resource)
 
-    return View(layout_of(scheme.model_of(other)), convert, back)
+    return View(layout_for(other), convert, back)
 
 
 def _converted(document: Json, source: Resource, target: Resource) -> Json:

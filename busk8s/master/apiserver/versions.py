@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from busk8s.api import scheme
-from busk8s.api.object import Json, Object
+from busk8s.api.object import Json, Object, head_length
 from busk8s.api.scheme import Resource
+
+if TYPE_CHECKING:
+    from busk8s.master.apiserver.parts import Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,8 @@ class Conversion:
 
 def stored_of(resource: Resource) -> Resource:
     """The resource under whose key the objects of `resource` are kept."""
+    if resource.custom is not None:
+        return resource.custom.storage
     conversion = CONVERSIONS.get((resource.group, resource.version, resource.plural))
     if conversion is None:
         return resource
@@ -37,8 +42,17 @@ def stored_of(resource: Resource) -> Resource:
     return stored
 
 
+def as_stored(call: Call) -> bool:
+    """Whether objects are shown as they lie in the store, all of them."""
+    if call.resource is not call.stored:
+        return False
+    return call.resource.custom is None or not call.resource.custom.family.mixed
+
+
 def to_stored(resource: Resource, data: Json) -> Json:
     """`data` as written to `resource`, in the stored version."""
+    if resource.custom is not None:
+        return _renamed_version(data, resource.custom.storage)
     conversion = CONVERSIONS.get((resource.group, resource.version, resource.plural))
     if conversion is None:
         return data
@@ -52,6 +66,8 @@ def to_served(resource: Resource, obj: Object) -> Object:
     """`obj` as `resource` shows it; the same object where nothing is converted."""
     if obj.resource is resource:
         return obj
+    if resource.custom is not None:
+        return _as_version(resource, obj)
     conversion = CONVERSIONS.get((resource.group, resource.version, resource.plural))
     if conversion is None:
         return obj
@@ -67,6 +83,8 @@ def to_served(resource: Resource, obj: Object) -> Object:
 
 
 def served_data(resource: Resource, data: Json) -> Json:
+    if resource.custom is not None:
+        return _renamed_version(data, resource)
     conversion = CONVERSIONS.get((resource.group, resource.version, resource.plural))
     if conversion is None:
         return data
@@ -77,6 +95,26 @@ def served_data(resource: Resource, data: Json) -> Json:
         "metadata": converted["metadata"],
     }
     return {**head, **{key: value for key, value in converted.items() if key not in head}}
+
+
+def _as_version(resource: Resource, obj: Object) -> Object:
+    """A custom object under the version asked for: conversion `None` changes the name alone."""
+    start = head_length(resource, obj.body)
+    head = b'{"kind":"%b","apiVersion":"%b","metadata":{' % (
+        resource.kind.encode(),
+        resource.api_version.encode(),
+    )
+    if obj.body[:start] == head:
+        return obj
+    return Object(
+        resource, obj.namespace, obj.name, revision=obj.revision, body=head + obj.body[start:]
+    )
+
+
+def _renamed_version(data: Json, resource: Resource) -> Json:
+    if data["apiVersion"] == resource.api_version:
+        return data
+    return {**data, "apiVersion": resource.api_version}
 
 
 # core/v1 Event <-> events.k8s.io/v1 Event: the same object under other names.

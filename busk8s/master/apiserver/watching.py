@@ -25,7 +25,7 @@ from busk8s.master.apiserver.parts import Call, Parts
 from busk8s.master.apiserver.read import check_revision, revision_of
 from busk8s.master.apiserver.render import partial, table
 from busk8s.master.apiserver.selection import Selection, selection_of
-from busk8s.master.apiserver.versions import to_served
+from busk8s.master.apiserver.versions import as_stored, to_served
 from busk8s.master.store.base import Compacted
 from busk8s.master.store.watch import Event, Overflow, Watcher, at_revision
 
@@ -88,7 +88,7 @@ class _Watch:
         self._bookmarks = bookmarks
         self._initial_end = initial_end
         self.messages = call.accept.media == protobuf.CONTENT_TYPE
-        self._plain = call.accept.shape == "object" and call.resource is call.stored
+        self._plain = call.accept.shape == "object" and as_stored(call)
         self._columns_sent = False
 
     async def run(self, since: int | None, limit_s: float) -> AsyncIterator[bytes]:

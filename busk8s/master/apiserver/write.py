@@ -98,7 +98,7 @@ async def create_object(
     stored = to_stored(resource, data)
     prepare_create(strategy_of(call.stored), stored, call.attributes.user)
     track(call, options, stored, None, parts.clock.now())
-    _refuse_invalid(call, data, validate_create(call.stored, stored))
+    _refuse_invalid(call, data, validate_create(_judged(call), stored))
     warnings += on_create(call.stored.key, stored)
     with parts.services.reserve(call.stored, call.namespace, stored, None):
         operation.object = _shown(call, stored)
@@ -145,6 +145,11 @@ def _shown(call: Call, stored: Json) -> Json:
     if call.resource is call.stored:
         return stored
     return served_data(call.resource, orjson.loads(orjson.dumps(stored)))
+
+
+def _judged(call: Call) -> Resource:
+    """Whose rules are asked: a version of a custom resource has a schema of its own."""
+    return call.resource if call.resource.custom is not None else call.stored
 
 
 def _refuse_invalid(call: Call, data: Json, causes: list[errors.Cause]) -> None:
@@ -300,7 +305,7 @@ async def _replace_once(
     track(call, options, stored, before, parts.clock.now())
     is_status = prepare is prepare_status
     rules = validate_status_update if is_status else validate_update
-    _refuse_invalid(call, stored, rules(call.stored, stored, before))
+    _refuse_invalid(call, stored, rules(_judged(call), stored, before))
     if not is_status:
         warnings += on_update(call.stored.key, stored, before)
     with parts.services.reserve(call.stored, call.namespace, stored, before):
@@ -332,6 +337,7 @@ MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"  # Decided on before (applying).
 PATCHES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY_PATCH)
+CUSTOM_PATCHES = (JSON_PATCH, MERGE_PATCH, APPLY_PATCH)
 
 
 async def patch(parts: Parts, call: Call) -> Response:
@@ -359,7 +365,8 @@ def patcher(call: Call, options: rest.WriteOptions) -> Make:
         new = apply(orjson.loads(seen.body))
         if not isinstance(new, dict):
             raise errors.bad_request("the patch leaves no object")
-        if b"null" in call.request.body:  # What is stored has none.
+        # What is stored has none; in a custom resource a null may be a value.
+        if b"null" in call.request.body and call.resource.custom is None:
             strip_nulls(new)
         try:
             said = check(call.resource, new, options.field_validation)
@@ -374,8 +381,9 @@ def patcher(call: Call, options: rest.WriteOptions) -> Make:
 def patch_function(call: Call, resource: Resource) -> Callable[[Json], Any]:
     """The body as a function over a document of `resource`; raises 415 and 400."""
     media = call.request.content_type.partition(";")[0].strip().lower()
-    if media not in PATCHES or media == APPLY_PATCH:
-        raise errors.unsupported_media_type(media, PATCHES)
+    offered = PATCHES if resource.custom is None else CUSTOM_PATCHES
+    if media not in offered or media == APPLY_PATCH:
+        raise errors.unsupported_media_type(media, offered)
     try:
         document = orjson.loads(call.request.body)
     except orjson.JSONDecodeError as error:

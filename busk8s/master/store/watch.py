@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from busk8s.api.object import Object, with_revision
+from busk8s.api.object import Object, head_length, with_revision
 from busk8s.api.scheme import Resource
 from busk8s.clock import Clock
 from busk8s.master.store.base import (
@@ -307,7 +307,7 @@ class WatchCache:
         resource_key, namespace, name = key.split("/", 2)
         shelf = self._shelf(resource_key)
         resource = shelf.resource
-        body = with_revision(value, revision, head_length=resource.head_length)
+        body = with_revision(value, revision, head_length=head_length(resource, value))
         if data is not None:
             data["metadata"]["resourceVersion"] = str(revision)  # type: ignore[index]  # Json
         obj = Object(resource, namespace, name, revision=revision, body=body, data=data)
@@ -351,7 +351,7 @@ def _after(history: deque[Event], since: int) -> Sequence[Event]:
 
 def at_revision(last: Object, revision: int) -> Object:
     """`last` as a DELETED event shows it: same content, the resourceVersion of its going."""
-    at = last.resource.head_length
+    at = head_length(last.resource, last.body)
     old = b'"resourceVersion":"%d",' % last.revision
     bare = last.body[:at] + last.body[at + len(old) :]
     body = with_revision(bare, revision, head_length=at)

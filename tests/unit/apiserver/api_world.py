@@ -7,10 +7,10 @@ from typing import Any
 
 import orjson
 
-from busk8s.api import scheme
 from busk8s.api.request import Request, Response, User
 from busk8s.clock import LoopClock
 from busk8s.ids import RandomIds
+from busk8s.master.apiserver.catalog import Catalog
 from busk8s.master.apiserver.server import ApiServer
 from busk8s.master.store.memory import MemoryStore
 from busk8s.master.store.watch import WatchCache
@@ -27,12 +27,14 @@ class Api:
     def __init__(self, **given: Any) -> None:
         self.clock = LoopClock()
         self.store = MemoryStore(self.clock)
-        self.cache = WatchCache(self.store, lambda key: scheme.RESOURCES[key], self.clock)
+        self.catalog = Catalog()
+        self.cache = WatchCache(self.store, self.catalog.shelf, self.clock)
         self.server = ApiServer(
             self.store,
             self.cache,
             clock=self.clock,
             ids=RandomIds(random.Random(7)),
+            catalog=self.catalog,
             **given,
         )
 

@@ -24,9 +24,10 @@ class Strategy:
     """Defaults are those of a plain kind: no status, no generation, deleted at once.
 
     status           `status` belongs to the system: dropped on create, kept on update.
-    first_status     what `status` is after create.
+    first_status     what `status` is after create; None: there is none.
     keep_status      a create may carry status (Node: the kubelet registers with it).
     generation       `metadata.generation` counts changes of what is neither metadata nor status.
+    status_counts    `status` is a field like any other: its changes are counted.
     annotations_count  changes of annotations count as well (Deployment).
     graceful         seconds of grace a delete gives, from the object and what was asked; None: 0.
     propagation      the garbage collector's default; "" = it does not care for this kind.
@@ -35,10 +36,11 @@ class Strategy:
     """
 
     status: bool = False
-    first_status: Mapping[str, Any] = field(default_factory=dict)
+    first_status: Mapping[str, Any] | None = field(default_factory=dict)
     keep_status: bool = False
     generation: bool = False
     annotations_count: bool = False
+    status_counts: bool = False
     create_on_update: bool = False
     unconditional_update: bool = True
     returns_deleted: bool = False
@@ -72,7 +74,10 @@ def prepare_create(strategy: Strategy, data: Json, user: User = ANONYMOUS) -> No
     else:
         metadata.pop("generation", None)
     if strategy.status and not (strategy.keep_status and data.get("status")):
-        data["status"] = dict(strategy.first_status)
+        if strategy.first_status is None:
+            data.pop("status", None)
+        else:
+            data["status"] = dict(strategy.first_status)
     if strategy.on_create is not None:
         strategy.on_create(data)
     if strategy.author is not None:
@@ -123,5 +128,7 @@ def _counts(strategy: Strategy, new: Json, old: Json) -> bool:
         old["metadata"].get("annotations") or {}
     ):
         return True
-    keys = {**new, **old}.keys() - {"metadata", "status", "kind", "apiVersion"}
+    keys = {**new, **old}.keys() - {"metadata", "kind", "apiVersion"}
+    if not strategy.status_counts:
+        keys -= {"status"}
     return any(new.get(key) != old.get(key) for key in keys)

@@ -12,10 +12,15 @@ from functools import lru_cache
 
 from busk8s.api.defaulting.service import drop_type_dependent
 from busk8s.api.scheme import Resource
-from busk8s.master.apiserver.strategies import certificates, jobs, namespaces, pods
+from busk8s.master.apiserver.strategies import (
+    certificates,
+    definitions,
+    jobs,
+    namespaces,
+    pods,
+)
 from busk8s.master.apiserver.strategies.base import Strategy
 
-_NOT_SERVED = "busk8s does not serve custom resources yet"
 _NOT_EVALUATED = "busk8s does not evaluate admission policies yet"
 
 _WORKLOAD = Strategy(generation=True)
@@ -101,6 +106,13 @@ STRATEGIES: Mapping[str, Strategy] = {
     "clusterroles.rbac.authorization.k8s.io": _EAGER,
     "clusterrolebindings.rbac.authorization.k8s.io": _EAGER,
     "runtimeclasses.node.k8s.io": _CONDITIONAL,
+    "customresourcedefinitions.apiextensions.k8s.io": Strategy(
+        generation=True,
+        unconditional_update=False,
+        returns_deleted=True,
+        on_create=definitions.on_create,
+        on_update=definitions.on_update,
+    ),
     "flowschemas.flowcontrol.apiserver.k8s.io": Strategy(
         generation=True, unconditional_update=False
     ),
@@ -110,9 +122,6 @@ STRATEGIES: Mapping[str, Strategy] = {
     "mutatingwebhookconfigurations.admissionregistration.k8s.io": _WORKLOAD,
     "validatingwebhookconfigurations.admissionregistration.k8s.io": _WORKLOAD,
     # Differs from Kubernetes: kinds that would have no effect here are refused, not stored.
-    "customresourcedefinitions.apiextensions.k8s.io": Strategy(
-        generation=True, unconditional_update=False, refused=_NOT_SERVED
-    ),
     "apiservices.apiregistration.k8s.io": Strategy(
         unconditional_update=False, refused="busk8s does not forward to other API servers yet"
     ),
@@ -127,10 +136,15 @@ STRATEGIES: Mapping[str, Strategy] = {
 }
 
 _PLAIN = Strategy()
+_CUSTOM = Strategy(generation=True, unconditional_update=False, status=True, first_status=None)
+# Without the subresource, `status` is a field like any other.
+_CUSTOM_WHOLE = Strategy(generation=True, unconditional_update=False, status_counts=True)
 
 
 @lru_cache(maxsize=256)  # One entry a served resource; there are about 80.
 def strategy_of(resource: Resource) -> Strategy:
     """The strategy of `resource` (its stored version)."""
+    if resource.custom is not None:
+        return _CUSTOM if "status" in resource.subresources else _CUSTOM_WHOLE
     strategy = STRATEGIES.get(resource.key, _PLAIN)
     return replace(strategy, status="status" in resource.subresources)

@@ -1,0 +1,155 @@
+"""Which resources this API server serves: the built-in ones and those of the definitions in force.
+
+Owns      looking resources up by what a path, a key or an object says; telling who keeps answers
+          made of them that they have changed.
+Leaves    which definitions are in force (definitions), what is done with a resource.
+Invariant a built-in resource is found as in `scheme`; `generation` grows with every change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from busk8s.api import scheme
+from busk8s.api.customkind import CustomKind, Family
+from busk8s.api.object import Json, Object
+from busk8s.api.scheme import CUSTOMRESOURCEDEFINITIONS, Resource
+from busk8s.master.store.watch import Event, WatchCache
+
+DEFINITIONS = CUSTOMRESOURCEDEFINITIONS.key
+
+
+class Catalog:
+    def __init__(self) -> None:
+        self.generation = 0
+        self._definitions: dict[str, tuple[Resource, ...]] = {}
+        self._by_plural: dict[tuple[str, str, str], Resource] = {}
+        self._by_kind: dict[tuple[str, str, str], Resource] = {}
+        self._stored: dict[str, Resource] = {}
+        self._shelves: dict[str, Resource] = {}
+        self._served: tuple[Resource, ...] = tuple(scheme.SERVED)
+        self._listeners: list[Callable[[], None]] = []
+
+    def open(self, cache: WatchCache) -> None:
+        """Take in the definitions that are there, and follow them."""
+        for definition in cache.list(DEFINITIONS):
+            self._take(definition.name, in_force(definition))
+        self._settle()
+        cache.on_events(self._observe)
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        self._listeners.append(listener)
+
+    def lookup(self, group: str, version: str, plural: str) -> Resource | None:
+        """The resource at /apis/<group>/<version>/<plural>; the core group is ""."""
+        found = scheme.lookup(group, version, plural)
+        return found or self._by_plural.get((group, version, plural))
+
+    def by_kind(self, group: str, version: str, kind: str) -> Resource | None:
+        found = scheme.by_kind(group, version, kind)
+        return found or self._by_kind.get((group, version, kind))
+
+    def by_key(self, key: str) -> Resource | None:
+        """The resource in the version that is preferred (built in) or stored (custom)."""
+        return scheme.RESOURCES.get(key) or self._stored.get(key)
+
+    def served(self) -> Sequence[Resource]:
+        return self._served
+
+    def shelf(self, key: str) -> Resource:
+        """What the cache files objects under `key` by; it may be asked before a definition is
+        known, and keeps the objects of one that no longer is."""
+        found = scheme.RESOURCES.get(key) or self._shelves.get(key)
+        if found is None:
+            plural, _, group = key.partition(".")
+            found = self._shelves[key] = Resource(group, "", plural, "", namespaced=True)
+        return found
+
+    def _observe(self, events: Sequence[Event]) -> None:
+        changed = False
+        for event in events:
+            if event.object.resource.key == DEFINITIONS:
+                gone = event.type == "DELETED"
+                changed |= self._take(event.object.name, None if gone else in_force(event.object))
+        if changed:
+            self._settle()
+
+    def _take(self, name: str, definition: Json | None) -> bool:
+        """Whether anything changes by it."""
+        if definition is None:
+            return self._definitions.pop(name, None) is not None
+        self._definitions[name] = resources_of(definition)
+        return True
+
+    def _settle(self) -> None:
+        found = [each for family in self._definitions.values() for each in family]
+        self._by_plural = {(r.group, r.version, r.plural): r for r in found}
+        self._by_kind = {(r.group, r.version, r.kind): r for r in found}
+        self._stored = {r.key: r.custom.storage for r in found if r.custom is not None}
+        self._served = (*scheme.SERVED, *found)
+        self.generation += 1
+        for listener in self._listeners:
+            listener()
+
+
+def in_force(definition: Object) -> Json | None:
+    """The definition as data, when its resources are to be served."""
+    status = definition.data.get("status") or {}
+    for condition in status.get("conditions") or ():
+        if condition.get("type") == "Established" and condition.get("status") == "True":
+            return definition.data
+    return None
+
+
+def resources_of(definition: Json) -> tuple[Resource, ...]:
+    """The served versions of a definition, the preferred one first."""
+    spec, status = definition["spec"], definition.get("status") or {}
+    names = status.get("acceptedNames") or spec["names"]
+    versions = spec["versions"]
+    conversion = (spec.get("conversion") or {}).get("strategy")
+    family = Family(
+        mixed=len(status.get("storedVersions") or ()) > 1, webhook=conversion == "Webhook"
+    )
+    made = {version["name"]: _resource(spec, names, version, family) for version in versions}
+    family.versions = made
+    family.storage = next(made[version["name"]] for version in versions if version["storage"])
+    served = [version["name"] for version in versions if version["served"]]
+    return tuple(made[name] for name in sorted(served, key=priority))
+
+
+def _resource(spec: Json, names: Json, version: Json, family: Family) -> Resource:
+    parts = version.get("subresources") or {}
+    base = Resource(
+        spec["group"],
+        version["name"],
+        names["plural"],
+        names["kind"],
+        namespaced=spec["scope"] == "Namespaced",
+        singular=names.get("singular") or names["kind"].lower(),
+        short_names=tuple(names.get("shortNames") or ()),
+        categories=tuple(names.get("categories") or ()),
+        subresources=tuple(name for name in ("scale", "status") if parts.get(name) is not None),
+        list_kind=names.get("listKind") or names["kind"] + "List",
+    )
+    return replace(base, custom=CustomKind(version, family))
+
+
+def priority(version: str) -> tuple[int, int, int, str]:
+    """The order in which versions are preferred: GA, beta, alpha, the newer first, then others.
+
+    Source: the API reference of CustomResourceDefinition, "Version priority".
+    """
+    kind, numbers = _parsed(version)
+    return (kind, -numbers[0], -numbers[1], version)
+
+
+def _parsed(version: str) -> tuple[int, tuple[int, int]]:
+    for kind, word in enumerate(("", "beta", "alpha")):
+        major, found, minor = version.removeprefix("v").partition(word) if word else (
+            version.removeprefix("v"), "", "0"
+        )  # fmt: skip
+        sound = version.startswith("v") and major.isdecimal() and minor.isdecimal()
+        if sound and (found or not word):
+            return kind, (int(major), int(minor))
+    return 3, (0, 0)

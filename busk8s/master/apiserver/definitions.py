@@ -1,0 +1,172 @@
+"""The life of CustomResourceDefinitions: names accepted, established, and emptied at their end.
+
+Owns      the conditions and acceptedNames of each definition, deleting what it defined.
+Leaves    what a definition may say (api.custom.definition), serving it (catalog).
+Invariant a name belongs to one definition; a definition goes after its last object, not before.
+Source    Kubernetes API reference, CustomResourceDefinitionStatus; the reasons are upstream's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+
+from busk8s.api import scheme
+from busk8s.api.meta import format_time
+from busk8s.api.object import Json, Object
+from busk8s.clock import Clock
+from busk8s.log import Logger
+from busk8s.master.apiserver.catalog import DEFINITIONS
+from busk8s.master.apiserver.loopback import Dispatch, ask
+from busk8s.master.apiserver.strategies.definitions import CLEANUP
+from busk8s.master.store.watch import Event, WatchCache
+
+PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+AGAIN_S = 0.5  # Until the objects that finalizers hold are looked at again.
+
+log = Logger("busk8s.definitions")
+
+
+class DefinitionKeeper:
+    def __init__(self, cache: WatchCache, dispatch: Dispatch, clock: Clock) -> None:
+        self._cache, self._dispatch, self._clock = cache, dispatch, clock
+        self._awake = asyncio.Event()
+        self._awake.set()
+        cache.on_events(self._observe)
+
+    def _observe(self, events: Sequence[Event]) -> None:
+        if any(event.object.resource.key == DEFINITIONS for event in events):
+            self._awake.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await self._awake.wait()
+            self._awake.clear()
+            if await self.settle():
+                await self._clock.sleep(AGAIN_S)
+                self._awake.set()
+
+    async def settle(self) -> bool:
+        """Bring every definition forward; whether one is not yet where it should be."""
+        unfinished = False
+        oldest_first = sorted(self._cache.list(DEFINITIONS), key=lambda each: each.revision)
+        for listed in oldest_first:
+            definition = self._cache.get(DEFINITIONS, "", listed.name)
+            if definition is None:
+                continue
+            # Of all as they are now: whoever was decided on before has its names.
+            others = self._cache.list(DEFINITIONS)
+            status = decide(definition, others, self._clock.now())
+            if status != definition.data.get("status"):
+                unfinished |= not await self._write(definition, status)
+            elif definition.deleting:
+                unfinished |= not await self._empty(definition)
+        return unfinished
+
+    async def _write(self, definition: Object, status: Json) -> bool:
+        body = {**definition.data, "status": status}
+        path = f"{PATH}/{definition.name}/status"
+        code, answer = await ask(self._dispatch, "PUT", path, body)
+        if code >= 400 and code not in (404, 409):
+            log.warning("a definition's status was refused", name=definition.name, why=answer)
+        return code < 400 or code == 404
+
+    async def _empty(self, definition: Object) -> bool:
+        """Delete what is left of its objects; let it go once there is nothing."""
+        if CLEANUP not in (definition.metadata.get("finalizers") or ()):
+            return True
+        spec = definition.data["spec"]
+        plural, group = spec["names"]["plural"], spec["group"]
+        version = next(each["name"] for each in spec["versions"] if each["served"])
+        for obj in self._cache.list(f"{plural}.{group}"):
+            if obj.deleting:
+                continue
+            space = f"/namespaces/{obj.namespace}" if obj.namespace else ""
+            await ask(
+                self._dispatch, "DELETE", f"/apis/{group}/{version}{space}/{plural}/{obj.name}"
+            )
+        if self._cache.list(f"{plural}.{group}"):
+            return False
+        rest = [each for each in definition.metadata["finalizers"] if each != CLEANUP]
+        metadata = {**definition.metadata, "finalizers": rest}
+        path = f"{PATH}/{definition.name}"
+        code, _ = await ask(self._dispatch, "PUT", path, {**definition.data, "metadata": metadata})
+        return code < 400 or code == 404
+
+
+def decide(definition: Object, definitions: Iterable[Object], now: float) -> Json:
+    """The status `definition` should have among the others."""
+    data = definition.data
+    spec, status = data["spec"], data.get("status") or {}
+    names, accepted = spec["names"], dict(status.get("acceptedNames") or {})
+    conflict = _conflict(definition, definitions)
+    conditions: list[Json] = [dict(each) for each in status.get("conditions") or ()]
+    if conflict is None:
+        accepted = {key: value for key, value in names.items() if value}
+        _set(conditions, "NamesAccepted", True, "NoConflicts", "no conflicts found", now)
+    else:
+        _set(conditions, "NamesAccepted", False, *conflict, now)
+    established = _is(conditions, "Established")
+    if conflict is None and not definition.deleting:
+        text = "the initial names have been accepted"
+        _set(conditions, "Established", True, "InitialNamesAccepted", text, now)
+    elif conflict is not None and not established:
+        text = "not all names are accepted"
+        _set(conditions, "Established", False, "NotAccepted", text, now)
+    if definition.deleting:
+        text = "CustomResource deletion is in progress"
+        _set(conditions, "Terminating", True, "InstanceDeletionInProgress", text, now)
+    return {**status, "conditions": conditions, "acceptedNames": accepted}
+
+
+def _conflict(definition: Object, definitions: Iterable[Object]) -> tuple[str, str] | None:
+    """(reason, message) when a name is somebody else's already in the group."""
+    spec = definition.data["spec"]
+    names, group = spec["names"], spec["group"]
+    resources: set[str] = set()
+    kinds: set[str] = set()
+    for other in definitions:
+        if other.name == definition.name or other.data["spec"]["group"] != group:
+            continue
+        taken = (other.data.get("status") or {}).get("acceptedNames") or {}
+        resources |= {*_texts(taken, "plural", "singular"), *(taken.get("shortNames") or ())}
+        kinds |= {*_texts(taken, "kind", "listKind")}
+    for builtin in scheme.SERVED:
+        if builtin.group == group:
+            resources |= {builtin.plural, builtin.singular, *builtin.short_names}
+            kinds |= {builtin.kind, builtin.list_kind}
+    for field, reason, taken_by in (
+        ("plural", "PluralConflict", resources),
+        ("singular", "SingularConflict", resources),
+        ("kind", "KindConflict", kinds),
+        ("listKind", "ListKindConflict", kinds),
+    ):
+        if names.get(field) and names[field] in taken_by:
+            return reason, f'"{names[field]}" is already in use'
+    for name in names.get("shortNames") or ():
+        if name in resources:
+            return "ShortNamesConflict", f'"{name}" is already in use'
+    return None
+
+
+def _texts(names: Json, *fields: str) -> list[str]:
+    return [str(names[field]) for field in fields if names.get(field)]
+
+
+def _is(conditions: Iterable[Json], kind: str) -> bool:
+    return any(each["type"] == kind and each["status"] == "True" for each in conditions)
+
+
+def _set(
+    conditions: list[Json], kind: str, true: bool, reason: str, message: str, now: float
+) -> None:
+    """In place; the time of the transition stays while the status does."""
+    status = "True" if true else "False"
+    found = next((each for each in conditions if each["type"] == kind), None)
+    if found is None:
+        found = {"type": kind}
+        conditions.append(found)
+    if found.get("status") != status:
+        found["lastTransitionTime"] = format_time(now)
+    found.update(status=status, reason=reason, message=message)

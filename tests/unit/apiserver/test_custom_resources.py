@@ -1,0 +1,267 @@
+"""Custom resources: served as soon as they are defined, and as any other kind from then on."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import orjson
+import pytest
+from api_world import MERGE, Json, lines
+from custom_world import DEFINITIONS, OPEN, WIDGETS, custom, definition, keeping, version, widget
+
+APPLY = "application/apply-patch+yaml"
+
+
+async def test_a_definition_is_established_and_its_kind_discovered() -> None:
+    api, _ = await custom()
+    made = await api.must("GET", f"{DEFINITIONS}/widgets.example.com")
+    found = {each["type"]: each["status"] for each in made["status"]["conditions"]}
+    assert found == {"NamesAccepted": "True", "Established": "True"}
+    assert made["status"]["storedVersions"] == ["v1"]
+    listed = await api.must("GET", "/apis/example.com/v1")
+    assert [entry["name"] for entry in listed["resources"]] == ["widgets", "widgets/status"]
+    groups = await api.must("GET", "/apis")
+    assert groups["groups"][-1]["preferredVersion"]["groupVersion"] == "example.com/v1"
+    document = await api.must("GET", "/openapi/v3/apis/example.com/v1")
+    assert "com.example.v1.Widget" in document["components"]["schemas"]
+
+
+async def test_before_it_is_established_nothing_is_served() -> None:
+    api, _ = await custom()
+    await api.must("POST", DEFINITIONS, definition("gears", "Gear"))
+    assert (await api.do("GET", "/apis/example.com/v1/gears"))[0] == 404
+
+
+async def test_a_custom_resource_is_defaulted_pruned_and_validated() -> None:
+    api, _ = await custom()
+    body = widget(spec={"size": 2, "extra": 1, "parts": [{"name": "x", "odd": 1}]})
+    response = await api.raw("POST", WIDGETS, body)
+    made = orjson.loads(response.body)
+    assert made["spec"] == {"size": 2, "color": "red", "parts": [{"name": "x"}]}
+    assert made["metadata"]["generation"] == 1
+    warned = [text for name, text in response.headers if name.lower() == "warning"]
+    assert warned == [
+        '299 - "unknown field \\"spec.extra\\""',
+        '299 - "unknown field \\"spec.parts[0].odd\\""',
+    ]
+    status, said = await api.do("POST", WIDGETS, widget("b", {"size": 0, "color": "green"}))
+    assert status == 422
+    assert {cause["field"] for cause in said["details"]["causes"]} == {"spec.color", "spec.size"}
+    status, said = await api.do("POST", WIDGETS + "?fieldValidation=Strict", body)
+    assert status == 400
+    assert 'strict decoding error: unknown field "spec.extra"' in said["message"]
+
+
+async def test_metadata_is_that_of_any_kind() -> None:
+    api, _ = await custom()
+    body = widget()
+    body["metadata"] |= {"creationTimestamp": None, "labels": {"a b": "c"}}
+    status, said = await api.do("POST", WIDGETS, body)
+    assert status == 422
+    assert said["details"]["causes"][0]["field"] == "metadata.labels"
+    body["metadata"]["labels"] = {"a": 1}
+    assert (await api.do("POST", WIDGETS, body))[0] == 400
+
+
+async def test_status_and_spec_are_written_apart() -> None:
+    api, _ = await custom()
+    made = await api.must("POST", WIDGETS, widget(status={"ready": True}))
+    assert "status" not in made
+    patch = {"spec": {"size": 9}, "status": {"ready": True}}
+    _, after = await api.patch(f"{WIDGETS}/a/status", patch)
+    assert (after["spec"]["size"], after["status"], after["metadata"]["generation"]) == (
+        1,
+        {"ready": True},
+        1,
+    )
+    _, after = await api.patch(f"{WIDGETS}/a", patch)
+    assert (after["spec"]["size"], after["metadata"]["generation"]) == (9, 2)
+
+
+async def test_without_the_subresource_status_is_a_field() -> None:
+    api, _ = await custom(definition(versions=[version()]))
+    made = await api.must("POST", WIDGETS, widget(status={"ready": True}))
+    assert made["status"] == {"ready": True}
+    _, after = await api.patch(f"{WIDGETS}/a", {"status": {"ready": False}})
+    assert after["metadata"]["generation"] == 2
+    assert (await api.do("GET", f"{WIDGETS}/a/status"))[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "want"),
+    [
+        pytest.param(MERGE, {"spec": {"size": 5}}, 200, id="merge"),
+        pytest.param(
+            "application/json-patch+json",
+            [{"op": "replace", "path": "/spec/size", "value": 5}],
+            200,
+            id="json",
+        ),
+        pytest.param(
+            "application/strategic-merge-patch+json", {"spec": {"size": 5}}, 415, id="strategic"
+        ),
+    ],
+)
+async def test_patches(content_type: str, body: Any, want: int) -> None:
+    api, _ = await custom()
+    await api.must("POST", WIDGETS, widget())
+    status, said = await api.do("PATCH", f"{WIDGETS}/a", body, content_type=content_type)
+    assert status == want, said
+    assert status != 200 or said["spec"]["size"] == 5
+
+
+async def test_an_update_names_the_version_it_replaces() -> None:
+    api, _ = await custom()
+    made = await api.must("POST", WIDGETS, widget())
+    status, said = await api.do("PUT", f"{WIDGETS}/a", widget(spec={"size": 3}))
+    assert status == 422
+    assert said["details"]["causes"][0]["field"] == "metadata.resourceVersion"
+    made["spec"]["size"] = 3
+    assert (await api.must("PUT", f"{WIDGETS}/a", made))["spec"]["size"] == 3
+
+
+async def test_appliers_share_a_list_by_its_keys() -> None:
+    api, _ = await custom()
+
+    async def applied(manager: str, part: str) -> tuple[int, Json]:
+        body = widget(spec={"size": 1, "parts": [{"name": part, "many": 1}]})
+        url = f"{WIDGETS}/a?fieldManager={manager}"
+        return await api.do("PATCH", url, body, content_type=APPLY)
+
+    assert (await applied("one", "x"))[0] == 201
+    status, after = await applied("two", "y")
+    assert (status, [part["name"] for part in after["spec"]["parts"]]) == (200, ["x", "y"])
+    url = f"{WIDGETS}/a?fieldManager=three"
+    status, said = await api.do("PATCH", url, widget(spec={"size": 2}), content_type=APPLY)
+    assert (status, said["details"]["causes"][0]["field"]) == (409, ".spec.size")
+
+
+async def test_a_table_has_the_columns_of_the_definition() -> None:
+    columns = [
+        {"name": "Size", "type": "integer", "jsonPath": ".spec.size"},
+        {"name": "Made", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+        {"name": "Lost", "type": "string", "jsonPath": ".spec.absent", "priority": 1},
+    ]
+    api, _ = await custom(definition(versions=[version(additionalPrinterColumns=columns)]))
+    await api.must("POST", WIDGETS, widget())
+    accept = "application/json;as=Table;g=meta.k8s.io;v=v1"
+    table = await api.must("GET", WIDGETS, accept=accept)
+    assert [each["name"] for each in table["columnDefinitions"]] == ["Name", "Size", "Made", "Lost"]
+    assert table["rows"][0]["cells"] == ["a", 1, "0s", None]
+
+
+async def test_selectable_fields_and_no_others_select() -> None:
+    fields = [{"jsonPath": ".spec.color"}]
+    api, _ = await custom(definition(versions=[version(selectableFields=fields)]))
+    await api.must("POST", WIDGETS, widget("r"))
+    await api.must("POST", WIDGETS, widget("b", {"size": 1, "color": "blue"}))
+    found = await api.must("GET", WIDGETS + "?fieldSelector=spec.color=blue")
+    assert [each["metadata"]["name"] for each in found["items"]] == ["b"]
+    assert (await api.do("GET", WIDGETS + "?fieldSelector=spec.size=1"))[0] == 400
+
+
+async def test_a_watch_tells_of_changes() -> None:
+    api, _ = await custom()
+    response = await api.raw("GET", WIDGETS + "?watch=1")
+    reading = asyncio.create_task(lines(response, 2))
+    await asyncio.sleep(0.01)
+    await api.must("POST", WIDGETS, widget())
+    await api.must("DELETE", f"{WIDGETS}/a")
+    assert [event["type"] for event in await reading] == ["ADDED", "DELETED"]
+
+
+async def test_versions_show_one_object_under_each_name() -> None:
+    old = version("v1beta1", storage=False, deprecated=True, schema={"openAPIV3Schema": OPEN})
+    api, keeper = await custom(definition(versions=[version(), old]))
+    await api.must("POST", WIDGETS, widget())
+    before = WIDGETS.replace("v1", "v1beta1")
+    response = await api.raw("GET", f"{before}/a")
+    shown = orjson.loads(response.body)
+    assert (shown["apiVersion"], shown["spec"]["size"]) == ("example.com/v1beta1", 1)
+    assert response.headers[0][1] == '299 - "example.com/v1beta1 Widget is deprecated"'
+    listed = await api.must("GET", before)
+    assert (listed["apiVersion"], listed["items"][0]["apiVersion"]) == (
+        "example.com/v1beta1",
+        "example.com/v1beta1",
+    )
+    made = widget("b", {"size": 2})
+    await api.must("POST", before, {**made, "apiVersion": "example.com/v1beta1"})
+    assert (await api.must("GET", f"{WIDGETS}/b"))["apiVersion"] == "example.com/v1"
+    await keeper.settle()
+
+
+async def test_the_storage_version_may_change_under_stored_objects() -> None:
+    old = version("v1beta1", storage=False, schema={"openAPIV3Schema": OPEN})
+    api, keeper = await custom(definition(versions=[version(), old]))
+    await api.must("POST", WIDGETS, widget())
+    url = f"{DEFINITIONS}/widgets.example.com"
+    turned = [{**version(), "storage": False}, {**old, "storage": True}]
+    _, after = await api.patch(url, {"spec": {"versions": turned}})
+    assert after["status"]["storedVersions"] == ["v1", "v1beta1"]
+    await keeper.settle()
+    await api.must("POST", WIDGETS, widget("b"))
+    listed = await api.must("GET", WIDGETS)
+    assert {each["apiVersion"] for each in listed["items"]} == {"example.com/v1"}
+    response = await api.raw("GET", WIDGETS + "?watch=1&resourceVersion=0")
+    seen = await lines(response, 2)
+    assert {event["object"]["apiVersion"] for event in seen} == {"example.com/v1"}
+
+
+async def test_a_changed_schema_holds_from_then_on() -> None:
+    api, _ = await custom()
+    await api.must("POST", WIDGETS, widget())
+    versions = [version(schema={"openAPIV3Schema": OPEN})]
+    await api.patch(f"{DEFINITIONS}/widgets.example.com", {"spec": {"versions": versions}})
+    _, after = await api.patch(f"{WIDGETS}/a", {"spec": {"size": 0, "free": True}})
+    assert after["spec"] == {"size": 0, "color": "red", "free": True}
+
+
+async def test_a_definition_goes_after_its_objects() -> None:
+    api, keeper = await custom()
+    held = widget("held")
+    held["metadata"]["finalizers"] = ["example.com/hold"]
+    await api.must("POST", WIDGETS, widget())
+    await api.must("POST", WIDGETS, held)
+    url = f"{DEFINITIONS}/widgets.example.com"
+    await api.must("DELETE", url)
+    await keeper.settle()  # It says that it ends.
+    assert await keeper.settle()
+    assert [each["metadata"]["name"] for each in (await api.must("GET", WIDGETS))["items"]] == [
+        "held"
+    ]
+    status, _ = await api.patch(f"{WIDGETS}/held", {"metadata": {"finalizers": None}})
+    assert status == 200
+    while await keeper.settle():
+        pass
+    assert (await api.do("GET", url))[0] == 404
+    assert (await api.do("GET", WIDGETS))[0] == 404
+    assert (await api.do("GET", "/apis/example.com"))[0] == 404
+
+
+async def test_a_name_belongs_to_one_definition() -> None:
+    api, _ = await custom(definition(), definition("gears", "Widget"))
+    made = await api.must("GET", f"{DEFINITIONS}/gears.example.com")
+    found = {
+        each["type"]: (each["status"], each["reason"]) for each in made["status"]["conditions"]
+    }
+    assert found == {
+        "NamesAccepted": ("False", "KindConflict"),
+        "Established": ("False", "NotAccepted"),
+    }
+
+
+async def test_definitions_and_objects_are_there_after_a_restart() -> None:
+    api, _ = await custom()
+    await api.must("POST", WIDGETS, widget())
+    again = type(api).__new__(type(api))
+    type(api).__init__(again)
+    again.store = api.store
+    again.cache.__init__(api.store, again.catalog.shelf, again.clock)  # type: ignore[misc]
+    await again.cache.open()
+    again.server.parts.store = api.store
+    again.server.open()
+    await keeping(again)
+    assert (await again.must("GET", f"{WIDGETS}/a"))["spec"]["size"] == 1
+    _, after = await again.patch(f"{WIDGETS}/a", {"spec": {"size": 4}})
+    assert after["spec"]["size"] == 4
