@@ -16,6 +16,17 @@ class AuthenticationSettings:
     anonymous_auth: bool = True
     token_auth_file: str = ""
     client_ca_file: str = ""
+    authentication_config: str = ""
+
+    oidc_issuer_url: str = ""
+    oidc_client_id: str = ""
+    oidc_username_claim: str = "sub"
+    oidc_username_prefix: str = ""
+    oidc_groups_claim: str = ""
+    oidc_groups_prefix: str = ""
+    oidc_required_claim: tuple[str, ...] = ()
+    oidc_signing_algs: str = "RS256"
+    oidc_ca_file: str = ""
 
     requestheader_client_ca_file: str = ""
     requestheader_allowed_names: str = "front-proxy-client"
@@ -32,6 +43,19 @@ class AuthenticationSettings:
 
     def wrong(self) -> str:
         """What cannot be right, naming the flag; "" when nothing is wrong."""
+        oidc = (self.oidc_issuer_url, self.oidc_client_id)
+        if any(oidc) and not all(oidc):
+            return "--oidc-issuer-url and --oidc-client-id must be specified together"
+        if self.oidc_issuer_url and not self.oidc_issuer_url.startswith("https://"):
+            return f"--oidc-issuer-url: {self.oidc_issuer_url!r} must be an https URL"
+        if self.authentication_config and any(oidc):
+            return "--authentication-config and --oidc-* flags are mutually exclusive"
+        for pair in self.oidc_required_claim:
+            if not pair.partition("=")[0] or "=" not in pair:
+                return f"--oidc-required-claim: {pair!r} is not key=value"
+        return self._tokens_wrong()
+
+    def _tokens_wrong(self) -> str:
         longest = self.service_account_max_token_expiration
         if longest and not 3_600 <= longest <= 1 << 32:
             return "--service-account-max-token-expiration must be between 1 hour and 2^32 seconds"
@@ -51,6 +75,16 @@ HELP = {
     "anonymous_auth": "Whether requests without a credential may be made at all.",
     "token_auth_file": "Users: a line each of token,user,uid,\"group1,group2\".",
     "client_ca_file": "More authorities whose client certificates are believed (PEM).",
+    "authentication_config": "An AuthenticationConfiguration: JWT issuers and anonymous paths.",
+    "oidc_issuer_url": "Issuer of OpenID Connect tokens that are accepted.",
+    "oidc_client_id": "The audience such tokens must have.",
+    "oidc_username_claim": "The claim that is the user's name.",
+    "oidc_username_prefix": "Put before names; `-`: nothing. Default: the issuer's URL and `#`.",
+    "oidc_groups_claim": "The claim that lists groups.",
+    "oidc_groups_prefix": "Put before groups.",
+    "oidc_required_claim": "key=value that a token must say.",
+    "oidc_signing_algs": "Comma-separated algorithms of signatures.",
+    "oidc_ca_file": "Authorities for the issuer's own certificate; default: the system's.",
     "requestheader_client_ca_file": "Authorities of front proxies; default: the cluster's own.",
     "requestheader_allowed_names": "Common names of front proxies, comma-separated; empty: any.",
     "requestheader_username_headers": "Headers that hold the user's name.",

@@ -97,11 +97,13 @@ async def running(
         cache, store = await _open_store(data.database, catalog, clock, stack)
         rbac = RbacAuthorizer(cache)
         authorizer = ClusterAuthorizer(NodeAuthorizer(cache), rbac)
-        identity = wiring.build(settings, pki, cache, authorizer, clock=clock, ids=ids)
-        renewal.on_renewed(identity.keys.follow)
-        url = f"https://{_bracketed(settings.reached_at)}:{port}"
         outgoing = Outgoing(cache, clock)
         stack.callback(outgoing.close)
+        identity = wiring.build(
+            settings, pki, cache, authorizer, clock=clock, ids=ids, outgoing=outgoing
+        )
+        renewal.on_renewed(identity.keys.follow)
+        url = f"https://{_bracketed(settings.reached_at)}:{port}"
         admission = Wired(cache, outgoing, rbac, authorizer, clock=clock, ids=ids)
         bus = _bus_face(settings, cache, lambda r: front(r), authorizer, catalog, clock, ids)
         server = ApiServer(

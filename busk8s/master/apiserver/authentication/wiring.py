@@ -24,9 +24,17 @@ from busk8s.master.apiserver.authentication.account_proof import AccountProof
 from busk8s.master.apiserver.authentication.front_proxy import FrontProxy
 from busk8s.master.apiserver.authentication.peers import Peers
 from busk8s.master.apiserver.authentication.static_users import StaticUsers
-from busk8s.master.apiserver.authn import Anonymous, Authenticator, Find, FindSecret, TokenChain
+from busk8s.master.apiserver.authn import (
+    Anonymous,
+    Authenticator,
+    Find,
+    FindIssued,
+    FindSecret,
+    TokenChain,
+)
 from busk8s.master.apiserver.http_request import KEPT_HEADERS, KEPT_PREFIX, LINE_SEPARATED, Kept
 from busk8s.master.apiserver.impersonation import Impersonator
+from busk8s.master.apiserver.outgoing import Outgoing
 from busk8s.master.apiserver.pki import PROXY_CA, Pki
 from busk8s.master.store.watch import WatchCache
 
@@ -52,6 +60,7 @@ def build(
     *,
     clock: Clock,
     ids: IdSource,
+    outgoing: Outgoing,
 ) -> Identity:
     """ConfigError for a file that a flag names and that cannot be used."""
     keys = AccountKeys(pki)
@@ -65,6 +74,7 @@ def build(
         clock,
         static=_static(settings),
         accounts=proof.find,
+        issued=_issued(settings, issued_by, outgoing, clock),
         audiences=issued_by.ours,
     )
     front = front_proxy(settings)
@@ -81,7 +91,7 @@ def build(
         peers=peers,
         front=front,
         impersonate=Impersonator(authorizer),
-        anonymous=Anonymous(settings.anonymous_auth),
+        anonymous=_anonymous(settings),
     )
     accounts = AccountTokens(keys, cache.get, clock, ids, issued_by)
     return Identity(
@@ -146,6 +156,27 @@ def _kept(front: FrontProxy) -> Kept:
 def _static(settings: AuthenticationSettings) -> Find | None:
     path = settings.token_auth_file
     return StaticUsers.read(Path(path)).find if path else None
+
+
+def _issued(
+    settings: AuthenticationSettings, issued_by: IssuerSettings, outgoing: Outgoing, clock: Clock
+) -> FindIssued | None:
+    """Tokens of other issuers; nothing of it is imported where no issuer is named."""
+    if not settings.oidc_issuer_url and not settings.authentication_config:
+        return None
+    from busk8s.master.apiserver.authentication.configuration import configured
+    from busk8s.master.apiserver.authentication.issued import IssuedTokens
+
+    issuers = configured(settings).issuers
+    return IssuedTokens(issuers, issued_by.ours, outgoing, clock).find if issuers else None
+
+
+def _anonymous(settings: AuthenticationSettings) -> Anonymous:
+    if not settings.authentication_config:
+        return Anonymous(settings.anonymous_auth)
+    from busk8s.master.apiserver.authentication.configuration import configured
+
+    return configured(settings).anonymous
 
 
 def _secrets(cache: WatchCache) -> FindSecret:
