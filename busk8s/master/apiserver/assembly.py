@@ -23,6 +23,7 @@ from busk8s.log import Logger
 from busk8s.master.apiserver.admission.wiring import Wired
 from busk8s.master.apiserver.attributes import Authorizer
 from busk8s.master.apiserver.authentication import wiring
+from busk8s.master.apiserver.authentication.kept_tokens import KeptTokens
 from busk8s.master.apiserver.authz import ClusterAuthorizer
 from busk8s.master.apiserver.bootstrap import (
     Address,
@@ -34,7 +35,6 @@ from busk8s.master.apiserver.bus import BusFace
 from busk8s.master.apiserver.catalog import Catalog
 from busk8s.master.apiserver.certificates.keeper import CertificateKeeper
 from busk8s.master.apiserver.certificates.renewal import Renewal
-from busk8s.master.apiserver.definitions import DefinitionKeeper
 from busk8s.master.apiserver.fairness.gate import Gate
 from busk8s.master.apiserver.front import Front
 from busk8s.master.apiserver.health import Health
@@ -135,13 +135,8 @@ async def running(
         # After the roles: who hears over the bus that it may not follow something asks no more.
         endpoints = await stack.enter_async_context(bus_open(bus, settings, data))
         settled.append(True)
-        certificates = CertificateKeeper(pki, cache, server.dispatch, authorizer, clock)
         nursery = await stack.enter_async_context(Nursery(_keeper_failed))
-        nursery.spawn(keep(server.dispatch, address, clock), name="default objects")
-        nursery.spawn(certificates.run(), name="certificates")
-        nursery.spawn(renewal.run(), name="renewal")
-        definitions = DefinitionKeeper(cache, server.dispatch, clock)
-        nursery.spawn(definitions.run(), name="custom resource definitions")
+        _keep_going(nursery, server, identity, renewal, address, authorizer, pki=pki, clock=clock)
         _announce(data, url, settings, endpoints)
         stack.callback(data.endpoints.unlink, missing_ok=True)
         yield Api(settings, data, pki, cache, server, front, http, bus, url, renewal)
@@ -163,6 +158,27 @@ def _front(
     server: ApiServer, authorizer: Authorizer, cache: WatchCache, clock: Clock, health: Health
 ) -> Front:
     return Front(server.dispatch, authorizer, health, _metrics(cache), clock=clock)
+
+
+def _keep_going(
+    nursery: Nursery,
+    server: ApiServer,
+    identity: wiring.Identity,
+    renewal: Renewal,
+    address: Address,
+    authorizer: Authorizer,
+    *,
+    pki: Pki,
+    clock: Clock,
+) -> None:
+    """The tasks that live as long as the server."""
+    cache, dispatch = server.parts.cache, server.dispatch
+    certificates = CertificateKeeper(pki, cache, dispatch, authorizer, clock)
+    kept_tokens = KeptTokens(identity.accounts, pki.ca_pem, cache, dispatch, clock)
+    nursery.spawn(keep(dispatch, address, clock), name="default objects")
+    nursery.spawn(certificates.run(), name="certificates")
+    nursery.spawn(renewal.run(), name="renewal")
+    nursery.spawn(kept_tokens.run(), name="kept tokens")
 
 
 def _keeper_failed(name: str, error: BaseException) -> None:
