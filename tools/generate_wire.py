@@ -1,9 +1,10 @@
 """Reads field numbers from published Kubernetes sources into busk8s/api/types/wire.json.
 
-Usage: python tools/generate_wire.py API_CHECKOUT APIMACHINERY_CHECKOUT
+Usage: python tools/generate_wire.py API APIMACHINERY APIEXTENSIONS AGGREGATOR
 
-The checkouts are of the public repositories kubernetes/api and kubernetes/apimachinery. Only facts
-are taken: numbers, names, types, and whether Go keeps a zero (a pointer) or leaves it out.
+The arguments are checkouts of the public repositories kubernetes/api, kubernetes/apimachinery,
+kubernetes/apiextensions-apiserver and kubernetes/kube-aggregator. Only facts are
+taken: numbers, names, types, and whether Go keeps a zero (a pointer) or leaves it out.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ GROUPS = tuple(
         "node", "policy", "rbac", "resource", "scheduling", "storage",
     )
 )  # fmt: skip
-MORE_GROUPS = ("autoscaling/v2", "scheduling/v1alpha3")
+EXTENSIONS, AGGREGATOR = "pkg/apis/apiextensions/v1", "pkg/apis/apiregistration/v1"
+MORE_GROUPS = ("autoscaling/v2", "scheduling/v1alpha3", "storagemigration/v1")
 MACHINERY = ("pkg/apis/meta/v1", "pkg/api/resource", "pkg/runtime", "pkg/util/intstr")
 
 _MESSAGE = re.compile(r"^message (\w+) \{(.*?)^\}", re.M | re.S)
@@ -33,7 +35,13 @@ _TAG = re.compile(r'^\s+(?:\w+\s+)?(\S+)\s+`json:"([^"]*)"[^`\n]*protobuf:"\w+,(
 
 def package_of(path: str) -> str:
     """Short names: `core.v1` for k8s.io.api.core.v1, `meta.v1` for the machinery's."""
-    for long in ("k8s.io.api.", "k8s.io.apimachinery.pkg.apis.", "k8s.io.apimachinery.pkg.api."):
+    for long in (
+        "k8s.io.api.",
+        "k8s.io.apimachinery.pkg.apis.",
+        "k8s.io.apimachinery.pkg.api.",
+        "k8s.io.apiextensions_apiserver.pkg.apis.",
+        "k8s.io.kube_aggregator.pkg.apis.",
+    ):
         path = path.replace(long, "")
     return path.replace("k8s.io.apimachinery.pkg.", "").removeprefix("util.")
 
@@ -78,14 +86,15 @@ def messages(directory: Path) -> tuple[str, dict[str, list[str]]]:
     return package, found
 
 
-def main(api: Path, machinery: Path) -> None:
+def main(api: Path, machinery: Path, extensions: Path, aggregator: Path) -> None:
     directories = [api / group for group in GROUPS + MORE_GROUPS] + [
         machinery / part for part in MACHINERY
     ]
+    directories += [extensions / EXTENSIONS, aggregator / AGGREGATOR]
     table = dict(messages(directory) for directory in directories)
     OUT.write_text(json.dumps(table, indent=0, sort_keys=True).replace("\n", "") + "\n")
     print(f"{OUT.name}: {sum(map(len, table.values()))} messages, {OUT.stat().st_size} bytes")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(*map(Path, sys.argv[1:5]))

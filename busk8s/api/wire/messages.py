@@ -7,6 +7,7 @@ Invariant nothing of the runtime is loaded before the first message class is ask
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -15,7 +16,8 @@ from typing import Any
 
 import orjson
 
-SCALARS = {"string": 9, "bytes": 12, "bool": 8, "int32": 5, "int64": 3}  # descriptor.proto
+# Numbers of descriptor.proto.
+SCALARS = {"string": 9, "bytes": 12, "bool": 8, "int32": 5, "int64": 3, "double": 1}
 # Kinds that every version has, whatever apiVersion they bear.
 _META_KINDS = frozenset(
     [
@@ -30,6 +32,7 @@ _META_KINDS = frozenset(
         "APIResourceList",
     ]
 )
+_NO_NAME = re.compile(r"\W")
 _MESSAGE, _OPTIONAL, _REPEATED = 11, 1, 3
 # Short names in types/wire.json, of groups that are not named by their first label.
 _PACKAGES = {"": "core"}
@@ -60,6 +63,11 @@ class Field:
     pointer: bool
     omitted_when_empty: bool
     inline: bool
+
+    @property
+    def attribute(self) -> str:
+        """The name as the runtime takes it: `$ref` and `x-kubernetes-…` are none there."""
+        return _NO_NAME.sub("_", self.name)
 
 
 @cache
@@ -116,7 +124,7 @@ def _pool() -> Any:
 
 def _describe(message: Any, field: Field) -> None:
     label = _OPTIONAL if field.label == "1" else _REPEATED
-    described = message.field.add(name=field.name, number=field.number, label=label)
+    described = message.field.add(name=field.attribute, number=field.number, label=label)
     target = described
     if field.label == "m":
         entry = message.nested_type.add(name=f"{field.name[0].upper()}{field.name[1:]}Entry")

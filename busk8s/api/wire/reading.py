@@ -72,6 +72,7 @@ _SCALAR_FORM: dict[str, Callable[[Any], Any]] = {
     "bool": bool,
     "int32": int,
     "int64": int,
+    "double": lambda value: int(value) if value.is_integer() else float(value),
 }
 
 
@@ -92,11 +93,35 @@ def _raw_json(data: bytes) -> Any:
     return orjson.loads(data) if data else None
 
 
+def _or_list(message: Any) -> Any:
+    schema = to_json(_SCHEMA)
+    if message.jSONSchemas:
+        return [schema(one) for one in message.jSONSchemas]
+    return schema(message.schema) if message.HasField("schema") else None
+
+
+def _or_bool(message: Any) -> Any:
+    if message.HasField("schema"):
+        return to_json(_SCHEMA)(message.schema)
+    return bool(message.allows)
+
+
+def _or_names(message: Any) -> Any:
+    if message.HasField("schema"):
+        return to_json(_SCHEMA)(message.schema)
+    return [text(name) for name in message.property]
+
+
+_SCHEMA = "apiextensions.v1.JSONSchemaProps"
 _SPECIAL: dict[str, Callable[[Any], Any]] = {
     "meta.v1.Time": _time,
     "meta.v1.MicroTime": lambda message: _time(message, "microseconds"),
     "resource.Quantity": lambda message: text(message.string),
     "intstr.IntOrString": _int_or_string,
     "runtime.RawExtension": lambda message: _raw_json(message.raw),
+    "apiextensions.v1.JSON": lambda message: _raw_json(message.raw),
+    "apiextensions.v1.JSONSchemaPropsOrArray": _or_list,
+    "apiextensions.v1.JSONSchemaPropsOrBool": _or_bool,
+    "apiextensions.v1.JSONSchemaPropsOrStringArray": _or_names,
     "meta.v1.FieldsV1": lambda message: _raw_json(message.Raw),
 }

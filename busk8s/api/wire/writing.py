@@ -43,13 +43,13 @@ def _former(name: str) -> Form:
     if is_text_list(name):
         return lambda data: {"items": data}
     plan: dict[str, tuple[str, Form | None]] = {}
-    inline: dict[str, tuple[str, Form | None]] = {}
+    inline: dict[str, str] = {}
     for field in fields_of(name):
         if field.inline:
-            inline |= dict.fromkeys(_keys(field.type), (field.name, None))
+            inline |= dict.fromkeys(_keys(field.type), field.attribute)
         else:
-            plan[field.name] = (field.name, _form(field))
-    inner = {f.name: _former(f.type) for f in fields_of(name) if f.inline}
+            plan[field.name] = (field.attribute, _form(field))
+    inner = {f.attribute: _former(f.type) for f in fields_of(name) if f.inline}
 
     def form(data: Json) -> Json:
         found: Json = {}
@@ -58,10 +58,10 @@ def _former(name: str) -> Form:
             entry = plan.get(key)
             if entry is not None:
                 if value is not None:
-                    change = entry[1]
-                    found[key] = value if change is None else change(value)
+                    attribute, change = entry
+                    found[attribute] = value if change is None else change(value)
             elif key in inline:
-                parts.setdefault(inline[key][0], {})[key] = value
+                parts.setdefault(inline[key], {})[key] = value
         for key, part in parts.items():
             found[key] = inner[key](part)
         return found
@@ -123,11 +123,33 @@ def _int_or_string(data: int | str) -> Json:
     return {"type": 1, "strVal": data} if isinstance(data, str) else {"type": 0, "intVal": data}
 
 
+def _or_list(data: Any) -> Json:
+    schema = _later(_SCHEMA)
+    if isinstance(data, list):
+        return {"jSONSchemas": [schema(one) for one in data]}
+    return {"schema": schema(data)}
+
+
+def _or_bool(data: Any) -> Json:
+    if isinstance(data, bool):
+        return {"allows": data}
+    return {"allows": True, "schema": _later(_SCHEMA)(data)}
+
+
+def _or_names(data: Any) -> Json:
+    return {"property": data} if isinstance(data, list) else {"schema": _later(_SCHEMA)(data)}
+
+
+_SCHEMA = "apiextensions.v1.JSONSchemaProps"
 _SPECIAL: dict[str, Form] = {
     "meta.v1.Time": _time,
     "meta.v1.MicroTime": _time,
     "resource.Quantity": lambda data: {"string": str(data)},
     "intstr.IntOrString": _int_or_string,
     "runtime.RawExtension": lambda data: {"raw": orjson.dumps(data)},
+    "apiextensions.v1.JSON": lambda data: {"raw": orjson.dumps(data)},
+    "apiextensions.v1.JSONSchemaPropsOrArray": _or_list,
+    "apiextensions.v1.JSONSchemaPropsOrBool": _or_bool,
+    "apiextensions.v1.JSONSchemaPropsOrStringArray": _or_names,
     "meta.v1.FieldsV1": lambda data: {"Raw": orjson.dumps(data)},
 }
