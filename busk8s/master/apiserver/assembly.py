@@ -35,6 +35,7 @@ from busk8s.master.apiserver.bus import BusFace
 from busk8s.master.apiserver.catalog import Catalog
 from busk8s.master.apiserver.certificates.keeper import CertificateKeeper
 from busk8s.master.apiserver.certificates.renewal import Renewal
+from busk8s.master.apiserver.definitions import DefinitionKeeper
 from busk8s.master.apiserver.fairness.gate import Gate
 from busk8s.master.apiserver.front import Front
 from busk8s.master.apiserver.health import Health
@@ -175,10 +176,12 @@ def _keep_going(
     cache, dispatch = server.parts.cache, server.dispatch
     certificates = CertificateKeeper(pki, cache, dispatch, authorizer, clock)
     kept_tokens = KeptTokens(identity.accounts, pki.ca_pem, cache, dispatch, clock)
+    definitions = DefinitionKeeper(cache, dispatch, clock)
     nursery.spawn(keep(dispatch, address, clock), name="default objects")
     nursery.spawn(certificates.run(), name="certificates")
     nursery.spawn(renewal.run(), name="renewal")
     nursery.spawn(kept_tokens.run(), name="kept tokens")
+    nursery.spawn(definitions.run(), name="custom resource definitions")
 
 
 def _keeper_failed(name: str, error: BaseException) -> None:
