@@ -24,6 +24,7 @@ _LIMITS = (
     "format", "pattern", "minLength", "maxLength", "minimum", "maximum", "multipleOf", "minItems",
     "maxItems", "minProperties", "maxProperties", "uniqueItems",
 )  # fmt: skip
+RULES = "x-kubernetes-validations"
 JUNCTORS = ("allOf", "anyOf", "oneOf", "not")
 
 
@@ -126,3 +127,19 @@ def inner_schemas(schema: Any) -> list[Any]:
         if isinstance(many := schema.get(name), list):
             found += many
     return found
+
+
+def has_rules(schema: Json) -> bool:
+    """Whether there are rules at or below this place. Junctors have none: that is structural."""
+    pending: list[Any] = [schema]
+    while pending:
+        here = pending.pop()
+        if here.get(RULES):
+            return True
+        pending += (here.get("properties") or {}).values()
+        pending += [
+            each
+            for each in (here.get("items"), here.get("additionalProperties"))
+            if isinstance(each, dict)
+        ]
+    return False

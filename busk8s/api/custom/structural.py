@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from busk8s.api.apply.layout import Layout
 from busk8s.api.custom import defaulting, prune
@@ -19,11 +19,14 @@ from busk8s.api.custom.correlation import Correlated
 from busk8s.api.custom.embedded import embedded_failures, prune_metadata
 from busk8s.api.custom.findings import placed
 from busk8s.api.custom.lists import list_failures
-from busk8s.api.custom.node import Node, measure
+from busk8s.api.custom.node import Node, has_rules, measure
 from busk8s.api.custom.owned import root_layout
 from busk8s.api.custom.publish import published_v2, published_v3
 from busk8s.api.custom.values import explain, fits
 from busk8s.errors import Cause
+
+if TYPE_CHECKING:
+    from busk8s.api.custom.celrules import RuleTree
 
 Json = dict[str, Any]
 
@@ -117,7 +120,21 @@ class Structural:
     def _with_rules(
         self, new: Json, old: Json | None, causes: list[Cause], earlier: Sequence[Cause]
     ) -> list[Cause]:
-        return causes
+        tree = self._rules
+        if tree is None:
+            return causes
+        if any(cause.reason in _BLOCKING for cause in (*earlier, *causes)):
+            return [*causes, _UNCHECKED]
+        from busk8s.api.custom.celrules import check_rules
+
+        was = Correlated(new, old, self.root) if old is not None else None
+        return causes + check_rules(tree, new, was, "")
+
+    @cached_property
+    def _rules(self) -> RuleTree | None:
+        from busk8s.api.custom.celrules import RuleTree  # CEL is heavy: only for rules
+
+        return RuleTree(self.root, root=True) if has_rules(self.schema) else None
 
     def _each_field(self, obj: Json, walk: Any) -> None:
         """Walks below the root's fields; `metadata` and its like are the API server's own."""
