@@ -100,6 +100,20 @@ class SharedCaches:
     async def run(self) -> None:
         await supervise(*[self._reflect(cache) for cache in self._caches.values()])
 
+    async def follow(
+        self, resource: Resource, indexes: Iterable[str], keep: Keep, adopt: Callable[[Cache], None]
+    ) -> None:
+        """Keep a cache of a kind that came later, until cancelled; `adopt` is given it first."""
+        cache = self._caches[resource.key] = Cache(resource, indexes, keep=keep)
+        self._listeners[resource.key] = []
+        self._synced[resource.key] = asyncio.Event()
+        adopt(cache)
+        try:
+            await self._reflect(cache)
+        finally:
+            for known in (self._caches, self._listeners, self._synced):
+                known.pop(resource.key, None)
+
     async def _reflect(self, cache: Cache) -> None:
         key = cache.resource.key
 

@@ -23,7 +23,6 @@ from busk8s.process import Ready, run_process
 from busk8s.tasks import Nursery
 
 if TYPE_CHECKING:
-    from busk8s.api.scheme import Resource
     from busk8s.bus.link import Link
     from busk8s.client.bus import BusClient
 
@@ -39,19 +38,12 @@ async def run_apiserver(settings: MasterSettings, data: DataDir, ready: Ready) -
         await asyncio.Event().wait()
 
 
-def _resource_of(key: str) -> Resource:
-    """Views hold one kind that no API serves: which nodes have fallen silent."""
-    from busk8s.api import scheme
-    from busk8s.protocol import LIVENESS_RESOURCE
-
-    return LIVENESS_RESOURCE if key == LIVENESS_RESOURCE.key else scheme.RESOURCES[key]
-
-
 @asynccontextmanager
 async def master_link(component: str, data: DataDir) -> AsyncIterator[Link]:
     """A link to this master over its own sockets; lives as long as the block."""
     from busk8s.bus.link import Identity, Link
     from busk8s.bus.transport import Network
+    from busk8s.client.bus import resource_of
     from busk8s.master.apiserver.listening import ipc
 
     network = Network()
@@ -60,7 +52,7 @@ async def master_link(component: str, data: DataDir) -> AsyncIterator[Link]:
         lambda: network.connect(ipc(data.sockets), None, ""),
         clock=SystemClock(),
         rng=random.SystemRandom(),
-        resource_of=_resource_of,
+        resource_of=resource_of,
     )
     try:
         async with Nursery() as nursery:

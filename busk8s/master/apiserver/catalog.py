@@ -9,11 +9,10 @@ Invariant a built-in resource is found as in `scheme`; `generation` grows with e
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from busk8s.api import scheme
-from busk8s.api.customkind import CustomKind, Family
-from busk8s.api.object import Json, Object
+from busk8s.api.definitions import in_force, resources_of
+from busk8s.api.object import Json
 from busk8s.api.scheme import CUSTOMRESOURCEDEFINITIONS, Resource
 from busk8s.master.store.watch import Event, WatchCache
 
@@ -91,65 +90,3 @@ class Catalog:
         self.generation += 1
         for listener in self._listeners:
             listener()
-
-
-def in_force(definition: Object) -> Json | None:
-    """The definition as data, when its resources are to be served."""
-    status = definition.data.get("status") or {}
-    for condition in status.get("conditions") or ():
-        if condition.get("type") == "Established" and condition.get("status") == "True":
-            return definition.data
-    return None
-
-
-def resources_of(definition: Json) -> tuple[Resource, ...]:
-    """The served versions of a definition, the preferred one first."""
-    spec, status = definition["spec"], definition.get("status") or {}
-    names = status.get("acceptedNames") or spec["names"]
-    versions = spec["versions"]
-    conversion = (spec.get("conversion") or {}).get("strategy")
-    family = Family(
-        mixed=len(status.get("storedVersions") or ()) > 1, webhook=conversion == "Webhook"
-    )
-    made = {version["name"]: _resource(spec, names, version, family) for version in versions}
-    family.versions = made
-    family.storage = next(made[version["name"]] for version in versions if version["storage"])
-    served = [version["name"] for version in versions if version["served"]]
-    return tuple(made[name] for name in sorted(served, key=priority))
-
-
-def _resource(spec: Json, names: Json, version: Json, family: Family) -> Resource:
-    parts = version.get("subresources") or {}
-    base = Resource(
-        spec["group"],
-        version["name"],
-        names["plural"],
-        names["kind"],
-        namespaced=spec["scope"] == "Namespaced",
-        singular=names.get("singular") or names["kind"].lower(),
-        short_names=tuple(names.get("shortNames") or ()),
-        categories=tuple(names.get("categories") or ()),
-        subresources=tuple(name for name in ("scale", "status") if parts.get(name) is not None),
-        list_kind=names.get("listKind") or names["kind"] + "List",
-    )
-    return replace(base, custom=CustomKind(version, family))
-
-
-def priority(version: str) -> tuple[int, int, int, str]:
-    """The order in which versions are preferred: GA, beta, alpha, the newer first, then others.
-
-    Source: the API reference of CustomResourceDefinition, "Version priority".
-    """
-    kind, numbers = _parsed(version)
-    return (kind, -numbers[0], -numbers[1], version)
-
-
-def _parsed(version: str) -> tuple[int, tuple[int, int]]:
-    for kind, word in enumerate(("", "beta", "alpha")):
-        major, found, minor = version.removeprefix("v").partition(word) if word else (
-            version.removeprefix("v"), "", "0"
-        )  # fmt: skip
-        sound = version.startswith("v") and major.isdecimal() and minor.isdecimal()
-        if sound and (found or not word):
-            return kind, (int(major), int(minor))
-    return 3, (0, 0)

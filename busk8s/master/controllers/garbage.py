@@ -15,7 +15,7 @@ from typing import Literal
 
 from busk8s.api.object import Json, Object
 from busk8s.api.scheme import RESOURCES, Resource
-from busk8s.client.cache import OWNERS
+from busk8s.client.cache import OWNERS, Cache
 from busk8s.client.interface import Client, Propagation
 from busk8s.client.reflector import SharedCaches
 from busk8s.errors import Error
@@ -71,6 +71,22 @@ class GarbageCollector:
         self._absent: OrderedDict[tuple[str, str], None] = OrderedDict()
         self.wakes: Mapping[Resource, Wake] = dict.fromkeys(resources, self._woken)
 
+    def adopt(self, cache: Cache) -> None:
+        """Collect a kind that came later, too."""
+        resource = cache.resource
+        self._caches[resource.key] = cache
+        self._by_kind[resource.group, resource.kind] = resource
+
+    def release(self, resource: Resource) -> None:
+        """The kind is gone, with all its objects: what they owned has lost its owners."""
+        cache = self._caches.pop(resource.key, None)
+        if cache is not None:
+            del self._by_kind[resource.group, resource.kind]
+
+    def woken(self, old: Object | None, new: Object | None) -> Iterable[str]:
+        """The keys to look at after a change of any kind."""
+        return self._woken(old, new)
+
     def _woken(self, old: Object | None, new: Object | None) -> Iterable[str]:
         if old is not None and new is not None and old.uid != new.uid:
             return {**dict.fromkeys(self._gone(old)), **dict.fromkeys(self._woken(None, new))}
@@ -118,9 +134,9 @@ class GarbageCollector:
 
     def observe(self, key: str, failure: Error | None) -> Observed | None:
         resource_key, _, object_key = key.partition("|")
-        cache = self._caches[resource_key]
-        obj = cache.get(object_key)
-        if obj is None or (cache.is_deleting(obj) and not _is_marked(obj)):
+        cache = self._caches.get(resource_key)
+        obj = cache.get(object_key) if cache is not None else None
+        if cache is None or obj is None or (cache.is_deleting(obj) and not _is_marked(obj)):
             return None
         owners = tuple(self._owner(obj, reference) for reference in _references(obj))
         needed = _is_marked(obj) or any(owner.state == "waiting" for owner in owners)

@@ -108,6 +108,10 @@ class Loop:
     def counts(self) -> Mapping[str, Counts]:
         return {post.controller.name: post.counts for post in self._posts}
 
+    def wake_by(self, name: str, resource: Resource, wake: Wake) -> None:
+        """Let changes of `resource`, a kind that came later, wake controller `name`."""
+        self._caches.listen(resource, _listener(self.queue(name), wake))
+
     def queue(self, name: str) -> WorkQueue:
         """The queue of controller `name`: for sources of wake-ups that are not watches."""
         return next(post.queue for post in self._posts if post.controller.name == name)

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from busk8s.api.definitions import in_force, resources_of
 from busk8s.api.meta import format_time
 from busk8s.api.object import Json, Object
-from busk8s.api.scheme import NAMESPACES, RESOURCES, Resource
+from busk8s.api.scheme import CUSTOMRESOURCEDEFINITIONS, NAMESPACES, RESOURCES, Resource
 from busk8s.client.cache import NAMESPACE, Cache
 from busk8s.client.interface import Client
 from busk8s.client.reflector import SharedCaches
@@ -95,7 +96,7 @@ def plan(observed: Observed, now: float) -> Plan:
 async def sweep(client: Client, namespace: Object) -> None:
     """Delete what the server itself still lists; finalize when that was nothing."""
     found = 0
-    for resource in contents():
+    for resource in [*contents(), *await _custom(client)]:
         listed = await client.list(resource, namespace=namespace.name)
         for obj in listed.items:
             found += 1
@@ -114,6 +115,13 @@ async def sweep(client: Client, namespace: Object) -> None:
     data["spec"]["finalizers"] = finalizers
     if latest.uid == namespace.uid:
         await client.update(NAMESPACES, data, subresource="finalize")
+
+
+async def _custom(client: Client) -> list[Resource]:
+    """The custom kinds that live in namespaces, as the server knows them now."""
+    definitions = (await client.list(CUSTOMRESOURCEDEFINITIONS)).items
+    found = (resources_of(data)[0] for each in definitions if (data := in_force(each)))
+    return [resource for resource in found if resource.namespaced]
 
 
 def _status(observed: Observed, now: float) -> Json:

@@ -17,6 +17,7 @@ from busk8s.errors import Error
 from busk8s.ids import IdSource
 from busk8s.log import Logger
 from busk8s.master.controllers.cronjob import CronJobController
+from busk8s.master.controllers.custom_kinds import CustomKinds
 from busk8s.master.controllers.daemonset import DaemonSetController
 from busk8s.master.controllers.deployment import DeploymentController
 from busk8s.master.controllers.disruption import DisruptionController
@@ -49,17 +50,22 @@ async def run(client: Client, *, clock: Clock, ids: IdSource, ca_pem: str = "") 
     recorder = Recorder(client, "controller-manager", clock=clock, ids=ids)
     performer = Performer(client, caches, recorder, ids)
     nodes = NodeLifecycleController(caches)
-    loop = Loop([nodes, *controllers(caches, ca_pem=ca_pem)], caches, performer, clock)
+    garbage = GarbageCollector(caches)
+    custom = CustomKinds(caches, garbage)
+    loop = Loop([nodes, garbage, *controllers(caches, ca_pem=ca_pem)], caches, performer, clock)
     await supervise(
-        caches.run(), loop.run(), recorder.run(), _listen(client, nodes, loop.queue(nodes.name))
+        caches.run(),
+        loop.run(),
+        recorder.run(),
+        custom.run(loop),
+        _listen(client, nodes, loop.queue(nodes.name)),
     )
 
 
 def controllers(caches: SharedCaches, *, ca_pem: str) -> list[Controller]:
-    """All but the one that also listens to the nodes' beats."""
+    """All but those that listen to more than watches: nodes' beats, kinds that come later."""
     return [
         NamespaceController(caches),
-        GarbageCollector(caches),
         TaintEvictionController(caches),
         PodGarbageCollector(caches),
         NamespaceContentsController(caches, ca_pem),

@@ -265,3 +265,37 @@ async def test_definitions_and_objects_are_there_after_a_restart() -> None:
     assert (await again.must("GET", f"{WIDGETS}/a"))["spec"]["size"] == 1
     _, after = await again.patch(f"{WIDGETS}/a", {"spec": {"size": 4}})
     assert after["spec"]["size"] == 4
+
+
+async def test_versions_that_a_webhook_would_convert_are_refused_by_name() -> None:
+    old = version("v1beta1", storage=False, schema={"openAPIV3Schema": OPEN})
+    config = {"url": "https://127.0.0.1:9/convert"}
+    webhook = {"clientConfig": config, "conversionReviewVersions": ["v1"]}
+    conversion = {"strategy": "Webhook", "webhook": webhook}
+    api, _ = await custom(definition(versions=[version(), old], conversion=conversion))
+    await api.must("POST", WIDGETS, widget())
+    status, said = await api.do("GET", WIDGETS.replace("v1", "v1beta1"))
+    assert (status, said["reason"]) == (501, "NotImplemented")
+    assert "converted by a webhook" in said["message"]
+
+
+async def test_a_scale_shows_and_sets_what_its_paths_name() -> None:
+    scale = {
+        "specReplicasPath": ".spec.count",
+        "statusReplicasPath": ".status.count",
+        "labelSelectorPath": ".status.selector",
+    }
+    api, _ = await custom(
+        definition(versions=[version(subresources={"status": {}, "scale": scale})])
+    )
+    await api.must("POST", WIDGETS, widget(spec={"size": 1, "count": 2}))
+    await api.patch(f"{WIDGETS}/a/status", {"status": {"count": 1, "selector": "a=b"}})
+    shown = await api.must("GET", f"{WIDGETS}/a/scale")
+    assert (shown["kind"], shown["spec"], shown["status"]) == (
+        "Scale",
+        {"replicas": 2},
+        {"replicas": 1, "selector": "a=b"},
+    )
+    status, _ = await api.patch(f"{WIDGETS}/a/scale", {"spec": {"replicas": 7}})
+    assert status == 200
+    assert (await api.must("GET", f"{WIDGETS}/a"))["spec"]["count"] == 7

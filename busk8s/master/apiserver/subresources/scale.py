@@ -6,12 +6,15 @@ Leaves    the write itself (write.replace).
 
 from __future__ import annotations
 
+from typing import Any
+
 import orjson
 
 from busk8s import errors
 from busk8s.api.apply import managers
 from busk8s.api.apply.extract import WrongType, fields_of
 from busk8s.api.apply.layout import layout_of
+from busk8s.api.customkind import ScalePaths, member
 from busk8s.api.decode import Unfit, check, decode
 from busk8s.api.object import Json, Object
 from busk8s.api.request import Response
@@ -36,20 +39,39 @@ SCALE = Resource("autoscaling", "v1", "scales", "Scale", namespaced=True)
 _META = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
 
 
-def scale_of(obj: Object) -> Json:
-    """The Scale that shows `obj`."""
-    spec, status = obj.data.get("spec") or {}, obj.data.get("status") or {}
-    shown: Json = {"replicas": status.get("replicas", 0)}
-    if selector := _selector_text(spec.get("selector")):
+_REPLICAS = ScalePaths(("spec", "replicas"), ("status", "replicas"), ())
+
+
+def _paths(resource: Resource) -> ScalePaths:
+    scale = resource.custom.scale if resource.custom is not None else None
+    return scale or _REPLICAS
+
+
+def scale_of(obj: Object, resource: Resource) -> Json:
+    """The Scale that shows `obj`, a `resource`."""
+    paths = _paths(resource)
+    shown: Json = {"replicas": member(obj.data, paths.status) or 0}
+    if resource.custom is not None:
+        selector = member(obj.data, paths.selector) if paths.selector else ""
+    else:
+        selector = _selector_text(member(obj.data, ("spec", "selector")))
+    if selector:
         shown["selector"] = selector
+    wanted = member(obj.data, paths.spec)
+    if wanted is None and resource.custom is not None:
+        raise errors.internal(f"the spec replicas field {_dotted(paths.spec)!r} does not exist")
     metadata = {**obj.metadata, "resourceVersion": str(obj.revision)}
     return {
         "kind": SCALE.kind,
         "apiVersion": SCALE.api_version,
         "metadata": {key: metadata[key] for key in _META if key in metadata},
-        "spec": {"replicas": spec["replicas"]} if spec.get("replicas") else {},
+        "spec": {"replicas": wanted} if wanted else {},
         "status": shown,
     }
+
+
+def _dotted(path: tuple[str, ...]) -> str:
+    return "".join(f".{step}" for step in path)
 
 
 def _selector_text(selector: Json | None) -> str:
@@ -60,7 +82,7 @@ def _selector_text(selector: Json | None) -> str:
 
 
 async def get(parts: Parts, call: Call) -> Response:
-    return rest.answer(scale_of(find(parts, call)))
+    return rest.answer(scale_of(find(parts, call), call.resource))
 
 
 async def update(parts: Parts, call: Call) -> Response:
@@ -71,7 +93,7 @@ async def update(parts: Parts, call: Call) -> Response:
     check_address(call, scale)
 
     def make(old: Object) -> tuple[Json, list[str]]:
-        return _scaled(old, scale), []
+        return _scaled(old, scale, call.resource), []
 
     return await _write(parts, call, make, options, warnings, attempts=UPDATE_ATTEMPTS_MAX)
 
@@ -83,7 +105,7 @@ async def patch(parts: Parts, call: Call) -> Response:
     apply = patch_function(call, SCALE)
 
     def make(old: Object) -> tuple[Json, list[str]]:
-        scale = apply(scale_of(old))
+        scale = apply(scale_of(old, call.resource))
         if not isinstance(scale, dict):
             raise errors.bad_request("the patch leaves no object")
         try:
@@ -91,7 +113,7 @@ async def patch(parts: Parts, call: Call) -> Response:
         except Unfit as error:
             raise unfit_patch(error, call.request.body) from None
         check_address(call, scale)
-        return _scaled(old, scale), said
+        return _scaled(old, scale, call.resource), said
 
     warnings: list[str] = []
     return await _write(parts, call, make, options, warnings, attempts=PATCH_ATTEMPTS_MAX)
@@ -110,7 +132,7 @@ async def _write(
     obj = await replace(
         parts, call, make, options, warnings, prepare=prepare_update, attempts=attempts
     )
-    return rest.with_warnings(rest.answer(scale_of(obj)), warnings)
+    return rest.with_warnings(rest.answer(scale_of(obj, call.resource)), warnings)
 
 
 async def _apply(parts: Parts, call: Call) -> Response:
@@ -124,24 +146,33 @@ async def _apply(parts: Parts, call: Call) -> Response:
     except WrongType as error:
         raise applying.untyped(call, SCALE, str(error)) from None
     given = config.get("spec") or {}
-    wanted: Json = {"spec": {"replicas": given["replicas"]}} if "replicas" in given else {}
+    path = _paths(call.resource).spec
+    wanted: Json = nested(path, given["replicas"]) if "replicas" in given else {}
     writer = managers.applier(options.field_manager, "scale")
 
     def make(old: Object) -> tuple[Json, list[str]]:
         setting = setting_of(call, parts.clock.now())
         live, entries = split(old.data)
-        replicas = {"spec": {"replicas": (live.get("spec") or {}).get("replicas", 0)}}
+        replicas = nested(path, member(live, path) or 0)
         managed = applying.known_owners(replicas, entries, "scale", setting)
         shown, managed = applying.applied(call, live, wanted, managed, writer, setting, options)
-        spec = {"replicas": (shown.get("spec") or {}).get("replicas", 0)}
-        new = _scaled(old, {"metadata": config["metadata"], "spec": spec})
+        spec = {"replicas": member(shown, path) or 0}
+        new = _scaled(old, {"metadata": config["metadata"], "spec": spec}, call.resource)
         new["metadata"]["managedFields"] = managers.write(managed)
         return new, []
 
     return await _write(parts, call, make, options, warnings, attempts=PATCH_ATTEMPTS_MAX)
 
 
-def _scaled(old: Object, scale: Json) -> Json:
+def nested(path: tuple[str, ...], value: Any) -> Json:
+    """The object that holds `value` at `path` and nothing else."""
+    for step in reversed(path):
+        value = {step: value}
+    made: Json = value
+    return made
+
+
+def _scaled(old: Object, scale: Json, resource: Resource) -> Json:
     """`old` with the replicas, and the version and uid preconditions, that `scale` names."""
     replicas = (scale.get("spec") or {}).get("replicas", 0)
     if replicas < 0:
@@ -152,7 +183,11 @@ def _scaled(old: Object, scale: Json) -> Json:
         )
         raise errors.invalid(SCALE.kind, old.name, [cause], group=SCALE.group)
     new: Json = orjson.loads(old.body)
-    new.setdefault("spec", {})["replicas"] = replicas
+    *parents, last = _paths(resource).spec
+    place = new
+    for step in parents:
+        place = place.setdefault(step, {})
+    place[last] = replicas
     for key in ("resourceVersion", "uid"):
         if given := scale["metadata"].get(key):
             new["metadata"][key] = given

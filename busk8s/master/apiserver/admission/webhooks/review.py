@@ -90,9 +90,8 @@ def shown(operation: Operation, seen_as: Resource, data: Json | None, revision: 
     if operation.attributes.subresource == "scale" and data.get("kind") != "Scale":
         attributes = operation.attributes
         body = orjson.dumps(data)
-        return scale_of(
-            Object(resource, attributes.namespace, attributes.name, revision=revision, body=body)
-        )
+        space, name = attributes.namespace, attributes.name
+        return scale_of(Object(resource, space, name, revision=revision, body=body), resource)
     if seen_as is resource or (resource.key, operation.attributes.subresource) in _BODIES:
         return data
     return converted(data, resource, seen_as)
