@@ -62,15 +62,23 @@ def _v2_document(resources: Iterable[Resource]) -> Json:
 
 def v3_index(resources: Iterable[Resource]) -> bytes:
     """The body of /openapi/v3: where each group version's document is, with its hash."""
+    paths = {
+        path: {"serverRelativeURL": f"/openapi/v3/{path}?hash={digest}"}
+        for path, digest in v3_hashes(resources).items()
+    }
+    return orjson.dumps({"paths": paths})
+
+
+def v3_hashes(resources: Iterable[Resource]) -> dict[str, str]:
+    """The hash of each document, by the end of its path: other resources, another hash."""
     served = tuple(resources)
     salt = _file_bytes()
-    paths = {}
+    found = {}
     for group, version in dict.fromkeys((r.group, r.version) for r in served):
         path = f"apis/{group}/{version}" if group else f"api/{version}"
         own = _of(served, group, version)
-        digest = hashlib.sha256(salt + _signature(own)).hexdigest()[:32].upper()
-        paths[path] = {"serverRelativeURL": f"/openapi/v3/{path}?hash={digest}"}
-    return orjson.dumps({"paths": paths})
+        found[path] = hashlib.sha256(salt + _signature(own)).hexdigest()[:32].upper()
+    return found
 
 
 def v3(resources: Iterable[Resource], group: str, version: str) -> bytes | None:

@@ -34,8 +34,7 @@ _META_KINDS = frozenset(
 )
 _NO_NAME = re.compile(r"\W")
 _MESSAGE, _OPTIONAL, _REPEATED = 11, 1, 3
-# Short names in types/wire.json, of groups that are not named by their first label.
-_PACKAGES = {"": "core"}
+_LONG_GROUPS = ("rbac.authorization.k8s.io", "flowcontrol.apiserver.k8s.io")
 
 
 @cache
@@ -45,9 +44,10 @@ def message_name(api_version: str, kind: str) -> str | None:
     if kind in _META_KINDS:
         package = "meta.v1"
     else:
-        package = f"{_PACKAGES.get(group) or group.partition('.')[0]}.{version}"
-        if "." in group and not group.endswith(".k8s.io"):
+        short = group.partition(".")[0]
+        if "." in group and group != f"{short}.k8s.io" and group not in _LONG_GROUPS:
             return None  # A custom group may share its first label with one of ours.
+        package = f"{short or 'core'}.{version}"
     return f"{package}.{kind}" if kind in table().get(package, {}) else None
 
 

@@ -8,7 +8,6 @@ Invariant what is listed is served: subresources that are refused are left out.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
@@ -21,6 +20,7 @@ from busk8s.api.request import JSON, Request, Response
 from busk8s.api.scheme import Resource
 from busk8s.master.apiserver import encoded, rest
 from busk8s.master.apiserver.catalog import Catalog
+from busk8s.master.apiserver.conditional import Document, moved
 from busk8s.master.apiserver.dispatch import UNSUPPORTED
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -101,18 +101,14 @@ class _Either:
 
     def __init__(self, plain: Json | None, aggregated: Json) -> None:
         self._plain = orjson.dumps(plain)
-        self._aggregated = orjson.dumps(aggregated)
-        digest = hashlib.sha256(self._aggregated).hexdigest().upper()
-        self._headers = (("ETag", f'"{digest}"'), ("Vary", "Accept"))
+        self._aggregated = Document.of(orjson.dumps(aggregated), AGGREGATED)
 
     async def __call__(self, request: Request) -> Response:
         _only_get(request)
         accept = rest.negotiate(request.accept)
         if accept.group != "apidiscovery.k8s.io":
             return encoded.in_form(Response(200, self._plain), accept.media)
-        if request.headers.get("if-none-match") == self._headers[0][1]:
-            return Response(304, b"", AGGREGATED, self._headers)
-        return Response(200, self._aggregated, AGGREGATED, self._headers)
+        return self._aggregated.answer(request)
 
 
 class _Documents:
@@ -120,7 +116,8 @@ class _Documents:
 
     def __init__(self, resources: Sequence[Resource]) -> None:
         self._resources = resources
-        self._kept: OrderedDict[tuple[str, str], bytes] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str], Document] = OrderedDict()
+        self._hashes: Mapping[str, str] = {}
 
     async def __call__(self, request: Request) -> Response:
         _only_get(request)
@@ -129,13 +126,25 @@ class _Documents:
             media = openapi_wire.CONTENT_TYPE
         else:
             rest.negotiate(request.accept)
-        body = self._kept.get((path, media))
-        if body is None:
-            body = self._kept[path, media] = _document(self._resources, path, media)
+        fixed, asked = False, request.param("hash")
+        if asked and path.startswith("/openapi/v3/"):
+            present = self._hash(path)
+            if present and asked != present:
+                return moved(f"{path}?hash={present}")
+            fixed = True
+        document = self._kept.get((path, media))
+        if document is None:
+            body = _document(self._resources, path, media)
+            document = self._kept[path, media] = Document.of(body, media)
             if len(self._kept) > DOCUMENTS_MAX:
                 self._kept.popitem(last=False)
         self._kept.move_to_end((path, media))
-        return Response(200, body, media)
+        return document.answer(request, fixed=fixed)
+
+    def _hash(self, path: str) -> str:
+        if not self._hashes:
+            self._hashes = openapi.v3_hashes(self._resources)
+        return self._hashes.get(path.removeprefix("/openapi/v3/"), "")
 
 
 def _wants_protobuf(accept: str) -> bool:

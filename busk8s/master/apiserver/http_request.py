@@ -30,6 +30,7 @@ KEPT_HEADERS = frozenset(
         "content-encoding",
         "content-type",
         "expect",
+        "if-none-match",
         "impersonate-group",
         "impersonate-uid",
         "impersonate-user",

@@ -26,7 +26,9 @@ def head(response: Response, *, length: int | None, audit_id: str, date: str, cl
     """Status line and headers. `length` None: the body follows in chunks, or until the end."""
     status = response.status
     lines = _STATUS_LINES.get(status) or f"HTTP/1.1 {status} \r\n"
-    lines += f"Audit-Id: {audit_id}\r\nCache-Control: no-cache, private\r\n"
+    lines += f"Audit-Id: {audit_id}\r\n"
+    if not response.headers or not _says_how_long(response.headers):
+        lines += "Cache-Control: no-cache, private\r\n"
     if status != HTTPStatus.SWITCHING_PROTOCOLS:
         lines += f"Content-Type: {response.content_type}\r\n"
     lines += f"Date: {date}\r\n"
@@ -39,6 +41,10 @@ def head(response: Response, *, length: int | None, audit_id: str, date: str, cl
     elif not close:
         lines += "Transfer-Encoding: chunked\r\n"
     return (lines + "\r\n").encode("latin-1", "replace")
+
+
+def _says_how_long(headers: tuple[tuple[str, str], ...]) -> bool:
+    return any(name == "Cache-Control" for name, _ in headers)
 
 
 def _clean(value: str) -> str:

@@ -206,6 +206,8 @@ def test_a_definition_with_schemas_that_hold_schemas_survives_the_wire() -> None
 
 def test_a_custom_group_is_never_taken_for_one_of_ours() -> None:
     assert message_name("apps.example.com/v1", "Deployment") is None
+    assert message_name("storage.example.k8s.io/v1", "StorageClass") is None
+    assert message_name("storage.k8s.io/v1", "StorageClass") == "storage.v1.StorageClass"
     assert message_name("apps/v1", "Deployment") == "apps.v1.Deployment"
 
 
