@@ -96,6 +96,8 @@ class Error(Exception):
 
 def _cause(cause: Cause) -> dict[str, str]:
     entry = {"reason": cause.reason, "message": cause.message}
+    if not cause.reason:
+        del entry["reason"]
     if cause.field:
         entry["field"] = cause.field
     return entry

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from busk8s.api.defaulting import policies, service, storage, workloads
+from busk8s.api.defaulting import admission_policies, policies, service, storage, workloads
 from busk8s.api.defaulting.pod import Json, default_pod, default_pod_template
 from busk8s.api.scheme import Resource
 
@@ -43,6 +43,16 @@ DEFAULTS: Mapping[str, Callable[[Json], None]] = {
     "horizontalpodautoscalers.autoscaling": policies.default_autoscaler,
     "mutatingwebhookconfigurations.admissionregistration.k8s.io": policies.default_mutating_hooks,
     "validatingwebhookconfigurations.admissionregistration.k8s.io": policies.default_hooks,
+    "validatingadmissionpolicies.admissionregistration.k8s.io": admission_policies.default_policy,
+    "validatingadmissionpolicybindings.admissionregistration.k8s.io": (
+        admission_policies.default_binding
+    ),
+    "mutatingadmissionpolicies.admissionregistration.k8s.io": (
+        admission_policies.default_mutating_policy
+    ),
+    "mutatingadmissionpolicybindings.admissionregistration.k8s.io": (
+        admission_policies.default_binding
+    ),
     "persistentvolumes": storage.default_volume,
     "persistentvolumeclaims": storage.default_claim,
     "storageclasses.storage.k8s.io": storage.default_storage_class,

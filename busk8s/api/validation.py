@@ -12,6 +12,7 @@ from typing import Any
 
 from busk8s.api.rules import (
     access,
+    admission_policies,
     autoscaling,
     certificates,
     classes,
@@ -97,6 +98,16 @@ CREATE: Mapping[str, _Create] = {
     "clusterrolebindings.rbac.authorization.k8s.io": access.validate_cluster_role_binding,
     "mutatingwebhookconfigurations.admissionregistration.k8s.io": webhooks.validate_configuration,
     "validatingwebhookconfigurations.admissionregistration.k8s.io": webhooks.validate_configuration,
+    "validatingadmissionpolicies.admissionregistration.k8s.io": admission_policies.validate_policy,
+    "validatingadmissionpolicybindings.admissionregistration.k8s.io": (
+        admission_policies.validate_binding
+    ),
+    "mutatingadmissionpolicies.admissionregistration.k8s.io": (
+        admission_policies.validate_mutating_policy
+    ),
+    "mutatingadmissionpolicybindings.admissionregistration.k8s.io": (
+        admission_policies.validate_mutating_binding
+    ),
 }
 
 # Kinds whose update means more than that the new object is valid.

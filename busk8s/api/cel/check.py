@@ -8,7 +8,7 @@ Invariant a checked tree can be planned; anything may stand where `dyn` is.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from busk8s.api.cel import signatures, types
 from busk8s.api.cel.signatures import Overload
@@ -58,7 +58,7 @@ class Checked:
     overloads: dict[Node, tuple[Overload, ...]]
     names: dict[Node, str]  # of namespaced calls, and of types named by their dotted name
     reads: frozenset[str]
-    locals: frozenset[Node] = field(default_factory=frozenset)
+    qualified: dict[Node, str]  # variables whose names have a dot
 
     @property
     def result(self) -> CelType:
@@ -73,7 +73,14 @@ def check(
     if checker.errors:
         raise SourceError(text, checker.errors[:_ERRORS_MAX])
     settled = {node: checker.final(of) for node, of in checker.types.items()}
-    return Checked(root, settled, checker.overloads, checker.names, frozenset(checker.reads))
+    return Checked(
+        root,
+        settled,
+        checker.overloads,
+        checker.names,
+        frozenset(checker.reads),
+        checker.qualified,
+    )
 
 
 class _Checker:
@@ -85,6 +92,7 @@ class _Checker:
         self.types: dict[Node, CelType] = {}
         self.overloads: dict[Node, tuple[Overload, ...]] = {}
         self.names: dict[Node, str] = {}
+        self.qualified: dict[Node, str] = {}
         self.reads: set[str] = set()
         self.errors: list[tuple[int, str]] = []
 
@@ -134,9 +142,18 @@ class _Checker:
         return None
 
     def _named_quietly(self, name: str) -> bool:
-        return name in self._variables or any(name in scope for scope in self._scopes)
+        return name in self._variables or self._is_local(name)
+
+    def _is_local(self, name: str) -> bool:
+        return any(name in scope for scope in self._scopes)
 
     def _select(self, node: Select) -> CelType:
+        if isinstance(node.operand, Ident) and not self._is_local(node.operand.name):
+            whole = self._variables.get(f"{node.operand.name}.{node.field}")
+            if whole is not None and not node.test:
+                self.qualified[node] = f"{node.operand.name}.{node.field}"
+                self.reads.add(self.qualified[node])
+                return whole
         dotted = self._dotted(node)
         if dotted is not None:
             if dotted in TYPES:
@@ -156,7 +173,7 @@ class _Checker:
             case "map":
                 return of.params[1]
             case "object":
-                found = (of.fields or {}).get(name)
+                found = of.fields.get(name) if of.fields else None
                 return found or self._refuse(at, f"undefined field '{name}'")
             case "opaque" if of.name == "optional_type":
                 return types.optional_of(self._field(at, of.params[0], name))
@@ -294,7 +311,7 @@ class _Checker:
         for name, value, optional in node.entries:
             given = self.visit(value)
             given = self._unwrapped(value, given) if optional else given
-            wanted = (of.fields or {}).get(name)
+            wanted = of.fields.get(name) if of.fields else None
             if wanted is None:
                 self._refuse(value.at, f"undefined field '{name}'")
             elif not self._assign(wanted, given):

@@ -18,6 +18,7 @@ from busk8s.api.cel.tree import Call, Const, Fold, Ident, ListOf, MapOf, Node, S
 from busk8s.api.cel.types import CelType
 from busk8s.api.cel.values import (
     NONE,
+    Made,
     Optional,
     TypeValue,
     conversion,
@@ -69,6 +70,8 @@ class _Planner:
     def _select(self, node: Select) -> Step:
         if node in self.checked.names:
             return self._type_name(self.checked.names[node])
+        if node in self.checked.qualified:
+            return _variable(self.checked.qualified[node], None)
         operand, of = self.of(node.operand), self.checked.types[node.operand]
         name = of.real_names.get(node.field, node.field)
         if node.test:
@@ -204,9 +207,10 @@ class _Planner:
     def _struct(self, node: Struct) -> Step:
         real = self.checked.types[node].real_names
         steps = [(real.get(n, n), self.of(value), opt) for n, value, opt in node.entries]
+        kind = node.name
 
         def step(s: State) -> Any:
-            made: dict[Any, Any] = {}
+            made = Made(kind)
             for name, value, optional in steps:
                 _put(made, name, value(s), optional)
             s.cost += STRUCT_COST

@@ -76,6 +76,17 @@ class Optional:
 
 NONE = Optional(False)
 
+
+class Made(dict[str, Any]):
+    """What `Kind{field: value}` gives; `kind` is the name it was made by."""
+
+    __slots__ = ("kind",)
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+
+
 _KINDS: dict[type, CelType] = {
     type(None): types.NULL,
     bool: types.BOOL,
@@ -223,3 +234,20 @@ _SCALARS: dict[str, Convert] = {
     "timestamp": _timestamp,
     "duration": _duration,
 }
+
+
+def to_json(value: Any) -> Any:
+    """The value as JSON; raises CelEvalError where it has no such form."""
+    if value is None or isinstance(value, (bool, str, float)):
+        return value
+    if isinstance(value, (Timestamp, Duration)):
+        return str(value)
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, list):
+        return [to_json(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): to_json(item) for key, item in value.items()}
+    raise CelEvalError(f"type {type_name(value)} has no JSON form")

@@ -6,7 +6,7 @@ Source    Kubernetes API reference; the rules of admissionregistration validatio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,13 +14,13 @@ from urllib.parse import urlsplit
 from busk8s.api.meta import dns1035_errors, subdomain_errors
 from busk8s.api.rules.cause import (
     duplicate,
-    forbidden,
     in_range,
     invalid,
     invalid_each,
     not_supported,
     required,
 )
+from busk8s.api.rules.expressions import check_webhook_conditions
 from busk8s.api.rules.scheduling import validate_label_selector
 from busk8s.errors import Cause
 
@@ -32,16 +32,6 @@ OPERATIONS = ("*", "CONNECT", "CREATE", "DELETE", "UPDATE")
 SCOPES = ("*", "Cluster", "Namespaced")
 TIMEOUT_S_MAX = 30
 _FORM = "; desired format: https://host[/path]"
-Conditions = Callable[[Sequence[Json], str, list[Cause]], None]
-
-
-def no_conditions(conditions: Sequence[Json], path: str, causes: list[Cause]) -> None:
-    """Differs from Kubernetes: match conditions are refused where nothing evaluates them."""
-    if conditions:
-        causes.append(forbidden(path, "busk8s does not evaluate match conditions yet"))
-
-
-check_conditions: Conditions = no_conditions
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +99,9 @@ def _validate_hook(
         _choice(hook, "reinvocationPolicy", path, ("IfNeeded", "Never"), causes)
     validate_client(hook.get("clientConfig") or {}, f"{path}.clientConfig", causes)
     if not lenient.conditions:
-        check_conditions(hook.get("matchConditions") or (), f"{path}.matchConditions", causes)
+        check_webhook_conditions(
+            hook.get("matchConditions") or (), f"{path}.matchConditions", causes
+        )
 
 
 def _validate_name(name: str, path: str, causes: list[Cause]) -> None:

@@ -105,7 +105,7 @@ async def running(
         )
         renewal.on_renewed(identity.keys.follow)
         url = f"https://{_bracketed(settings.reached_at)}:{port}"
-        admission = Wired(cache, outgoing, rbac, authorizer, clock=clock, ids=ids)
+        admission = Wired(cache, outgoing, rbac, authorizer, catalog=catalog, clock=clock, ids=ids)
         bus = _bus_face(settings, cache, lambda r: front(r), authorizer, catalog, clock, ids)
         server = ApiServer(
             store,

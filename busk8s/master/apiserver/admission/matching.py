@@ -40,6 +40,8 @@ Equivalents = Callable[[Resource], Sequence[Resource]]
 
 def equivalents(resource: Resource) -> Sequence[Resource]:
     """Every resource that shows the same objects, `resource` among them."""
+    if resource.custom is not None:
+        return tuple(resource.custom.family.versions.values())
     return tuple(r for r in scheme.SERVED if r.storage_key == resource.storage_key)
 
 

@@ -9,8 +9,11 @@ from __future__ import annotations
 from busk8s.clock import Clock
 from busk8s.ids import IdSource
 from busk8s.master.apiserver.admission.chain import AdmissionChain
+from busk8s.master.apiserver.admission.expressions import MatchConditions
+from busk8s.master.apiserver.admission.policies.plugins import AdmissionPolicies
 from busk8s.master.apiserver.admission.webhooks.plugins import Webhooks
 from busk8s.master.apiserver.attributes import Admission, Authorizer
+from busk8s.master.apiserver.catalog import Catalog
 from busk8s.master.apiserver.outgoing import Outgoing
 from busk8s.master.apiserver.rbac.authorizer import RbacAuthorizer
 from busk8s.master.apiserver.rbac.escalation import EscalationCheck, Guarded
@@ -26,19 +29,23 @@ class Wired:
         outgoing: Outgoing,
         rbac: RbacAuthorizer,
         authorizer: Authorizer,
+        catalog: Catalog,
         *,
         clock: Clock,
         ids: IdSource,
     ) -> None:
-        self._webhooks = Webhooks(cache, outgoing, ids, clock)
+        self._policies = AdmissionPolicies(cache, authorizer, catalog)
+        conditions = MatchConditions(cache, authorizer)
+        self._webhooks = Webhooks(cache, outgoing, ids, clock, conditions)
         chain = AdmissionChain(
             cache,
             ids=ids,
             authorizer=authorizer,
-            mutating=(self._webhooks.mutating,),
-            validating=(self._webhooks.validating,),
+            mutating=(self._policies.mutating, self._webhooks.mutating),
+            validating=(self._policies.validating, self._webhooks.validating),
         )
         self.admission: Admission = Guarded(chain, EscalationCheck(rbac, authorizer))
 
     def open(self) -> None:
+        self._policies.open()
         self._webhooks.open()

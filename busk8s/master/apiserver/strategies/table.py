@@ -21,8 +21,6 @@ from busk8s.master.apiserver.strategies import (
 )
 from busk8s.master.apiserver.strategies.base import Strategy
 
-_NOT_EVALUATED = "busk8s does not evaluate admission policies yet"
-
 _WORKLOAD = Strategy(generation=True)
 _EAGER = Strategy(create_on_update=True)
 _CONDITIONAL = Strategy(unconditional_update=False)
@@ -125,14 +123,10 @@ STRATEGIES: Mapping[str, Strategy] = {
     "apiservices.apiregistration.k8s.io": Strategy(
         unconditional_update=False, refused="busk8s does not forward to other API servers yet"
     ),
-    "mutatingadmissionpolicies.admissionregistration.k8s.io": Strategy(refused=_NOT_EVALUATED),
-    "mutatingadmissionpolicybindings.admissionregistration.k8s.io": Strategy(
-        refused=_NOT_EVALUATED
-    ),
-    "validatingadmissionpolicies.admissionregistration.k8s.io": Strategy(refused=_NOT_EVALUATED),
-    "validatingadmissionpolicybindings.admissionregistration.k8s.io": Strategy(
-        refused=_NOT_EVALUATED
-    ),
+    "mutatingadmissionpolicies.admissionregistration.k8s.io": _WORKLOAD,
+    "mutatingadmissionpolicybindings.admissionregistration.k8s.io": _WORKLOAD,
+    "validatingadmissionpolicies.admissionregistration.k8s.io": _WORKLOAD,
+    "validatingadmissionpolicybindings.admissionregistration.k8s.io": _WORKLOAD,
 }
 
 _PLAIN = Strategy()

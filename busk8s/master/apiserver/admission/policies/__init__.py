@@ -1,0 +1,1 @@
+"""Admission policies: expressions that refuse, warn of, note, or change writes."""
