@@ -41,6 +41,7 @@ DEFAULTS: Mapping[str, Callable[[Json], None]] = {
     "clusterrolebindings.rbac.authorization.k8s.io": policies.default_role_binding,
     "priorityclasses.scheduling.k8s.io": policies.default_priority_class,
     "horizontalpodautoscalers.autoscaling": policies.default_autoscaler,
+    "apiservices.apiregistration.k8s.io": policies.default_api_service,
     "mutatingwebhookconfigurations.admissionregistration.k8s.io": policies.default_mutating_hooks,
     "validatingwebhookconfigurations.admissionregistration.k8s.io": policies.default_hooks,
     "validatingadmissionpolicies.admissionregistration.k8s.io": admission_policies.default_policy,

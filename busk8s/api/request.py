@@ -6,8 +6,9 @@ Both faces (apiserver/http, apiserver/bus) and the direct client make a `Request
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 JSON = "application/json"
 
@@ -40,6 +41,11 @@ class Request:
     content_type: str = JSON
     accept: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+    # Of requests that are passed on: the target as it was sent, all header lines, and whether the
+    # connection is to become another protocol's.
+    target: bytes = b""
+    lines: Sequence[tuple[str, str]] = ()
+    upgrade: bool = False
 
     def param(self, name: str, default: str = "") -> str:
         """The first value of query parameter `name`."""
@@ -47,9 +53,22 @@ class Request:
         return values[0] if values else default
 
 
+class Duplex(Protocol):
+    """The client's end of a connection that has become another protocol's."""
+
+    async def read(self) -> bytes:
+        """What has come; b"" when no more will."""
+        ...
+
+    async def write(self, data: bytes) -> None: ...
+
+
 @dataclass(slots=True)
 class Response:
-    """Either a whole `body`, or a `stream` of chunks that ends when the server has no more."""
+    """Either a whole `body`, or a `stream` of chunks that ends when the server has no more.
+
+    `upgrade` takes over the connection after a 101; with None it gives up what it holds.
+    """
 
     status: int = 200
     body: bytes = b""
@@ -57,3 +76,4 @@ class Response:
     headers: tuple[tuple[str, str], ...] = ()
     stream: AsyncIterator[bytes] | None = None
     held: object = None  # What the answer holds on to until it is written.
+    upgrade: Callable[[Duplex | None], Awaitable[None]] | None = None

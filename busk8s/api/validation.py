@@ -13,6 +13,7 @@ from typing import Any
 from busk8s.api.rules import (
     access,
     admission_policies,
+    apiservices,
     autoscaling,
     certificates,
     classes,
@@ -96,6 +97,7 @@ CREATE: Mapping[str, _Create] = {
     "certificatesigningrequests.certificates.k8s.io": certificates.validate_signing_request,
     "rolebindings.rbac.authorization.k8s.io": access.validate_role_binding,
     "clusterrolebindings.rbac.authorization.k8s.io": access.validate_cluster_role_binding,
+    "apiservices.apiregistration.k8s.io": apiservices.validate_api_service,
     "mutatingwebhookconfigurations.admissionregistration.k8s.io": webhooks.validate_configuration,
     "validatingwebhookconfigurations.admissionregistration.k8s.io": webhooks.validate_configuration,
     "validatingadmissionpolicies.admissionregistration.k8s.io": admission_policies.validate_policy,
@@ -143,6 +145,7 @@ UPDATE: Mapping[str, _Update] = {
     "clusterrolebindings.rbac.authorization.k8s.io": access.binding_update(
         access.validate_cluster_role_binding
     ),
+    "apiservices.apiregistration.k8s.io": apiservices.validate_api_service_update,
     "mutatingwebhookconfigurations.admissionregistration.k8s.io": (
         webhooks.validate_configuration_update
     ),

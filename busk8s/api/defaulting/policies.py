@@ -120,6 +120,12 @@ _SCALING: Json = {
 }
 
 
+def default_api_service(service: Json) -> None:
+    where = (service.get("spec") or {}).get("service")
+    if where is not None and "port" not in where:
+        where["port"] = 443
+
+
 def default_hooks(configuration: Json) -> None:
     for hook in configuration.get("webhooks") or ():
         _default_hook(hook)

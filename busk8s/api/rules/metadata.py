@@ -45,6 +45,7 @@ NAME_RULES: Mapping[str, NameErrors] = {
     **dict.fromkeys(_LABELS, label_errors),
     **dict.fromkeys(_PATH_SEGMENTS, path_segment_errors),
     "services": dns1035_errors,
+    "apiservices.apiregistration.k8s.io": path_segment_errors,  # `v1.` is the core group's
 }
 
 

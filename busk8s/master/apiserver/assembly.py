@@ -21,6 +21,8 @@ from busk8s.config import ConfigError, DataDir, MasterSettings, listen, own_addr
 from busk8s.ids import IdSource
 from busk8s.log import Logger
 from busk8s.master.apiserver.admission.wiring import Wired
+from busk8s.master.apiserver.aggregation.aggregator import Aggregator
+from busk8s.master.apiserver.aggregation.availability import Availability
 from busk8s.master.apiserver.attributes import Authorizer
 from busk8s.master.apiserver.authentication import wiring
 from busk8s.master.apiserver.authentication.kept_tokens import KeptTokens
@@ -55,6 +57,8 @@ from busk8s.master.store.base import StoreError
 from busk8s.master.store.sqlite import SqliteStore
 from busk8s.master.store.watch import WatchCache
 from busk8s.tasks import Nursery
+
+FRONT_PROXY = "front-proxy-client"  # The name of its files.
 
 log = Logger("busk8s.apiserver")
 
@@ -98,13 +102,13 @@ async def running(
         cache, store = await _open_store(data.database, catalog, clock, stack)
         rbac = RbacAuthorizer(cache)
         authorizer = ClusterAuthorizer(NodeAuthorizer(cache), rbac)
-        outgoing = Outgoing(cache, clock)
-        stack.callback(outgoing.close)
+        outgoing = _outgoing(cache, clock, stack)
         identity = wiring.build(
             settings, pki, cache, authorizer, clock=clock, ids=ids, outgoing=outgoing
         )
         renewal.on_renewed(identity.keys.follow)
         url = f"https://{_bracketed(settings.reached_at)}:{port}"
+        aggregator = _aggregator(cache, outgoing, pki)
         admission = Wired(cache, outgoing, rbac, authorizer, catalog=catalog, clock=clock, ids=ids)
         bus = _bus_face(settings, cache, lambda r: front(r), authorizer, catalog, clock, ids)
         server = ApiServer(
@@ -119,6 +123,7 @@ async def running(
             reviewer=identity.chain,
             unstored=bus.leases,
             gate=Gate(cache),
+            aggregator=aggregator,
             handlers=wiring.documents(identity, settings, url),
             catalog=catalog,
             service_network=settings.service_cidr,
@@ -126,25 +131,50 @@ async def running(
         server.open()
         settled: list[bool] = []
         front = _front(server, authorizer, cache, clock, _health(settled, renewal))
-        http = _http(front, identity, door, clock, ids)
+        http = _http(front, identity, door, clock, ids, aggregator)
         await http.open(sockets, renewal.follow(pki.server_context(*identity.authorities)))
         stack.push_async_callback(http.close)
         address = Address(service_ip, seen_by_pods(settings), port, identity.published)
-        await bootstrap(server.dispatch, address)
-        await bootstrap_roles(server.dispatch)
-        admission.open()
+        await _first_objects(server.dispatch, address, admission)
         # After the roles: who hears over the bus that it may not follow something asks no more.
         endpoints = await stack.enter_async_context(bus_open(bus, settings, data))
         settled.append(True)
         nursery = await stack.enter_async_context(Nursery(_keeper_failed))
+        available = Availability(cache, catalog, aggregator, server.dispatch, clock)
+        nursery.spawn(available.run(), name="API servers")
         _keep_going(nursery, server, identity, renewal, address, authorizer, pki=pki, clock=clock)
         _announce(data, url, settings, endpoints)
         stack.callback(data.endpoints.unlink, missing_ok=True)
         yield Api(settings, data, pki, cache, server, front, http, bus, url, renewal)
 
 
+async def _first_objects(dispatch: Dispatch, address: Address, admission: Wired) -> None:
+    await bootstrap(dispatch, address)
+    await bootstrap_roles(dispatch)
+    admission.open()  # After them: they must not wait for webhooks that run in this cluster.
+
+
+def _outgoing(cache: WatchCache, clock: Clock, stack: AsyncExitStack) -> Outgoing:
+    outgoing = Outgoing(cache, clock)
+    stack.callback(outgoing.close)
+    return outgoing
+
+
+def _aggregator(cache: WatchCache, outgoing: Outgoing, pki: Pki) -> Aggregator:
+    """Extension API servers know us by the front proxy's certificate."""
+    ours = (str(pki.certificate(FRONT_PROXY)), str(pki.key(FRONT_PROXY)))
+    aggregator = Aggregator(cache, outgoing, ours)
+    aggregator.open()
+    return aggregator
+
+
 def _http(
-    front: Front, identity: wiring.Identity, door: PodDoor, clock: Clock, ids: IdSource
+    front: Front,
+    identity: wiring.Identity,
+    door: PodDoor,
+    clock: Clock,
+    ids: IdSource,
+    aggregator: Aggregator,
 ) -> HttpServer:
     return HttpServer(
         front,
@@ -152,6 +182,7 @@ def _http(
         clock=clock,
         audit_prefix=int(ids.uid()[:8], 16),
         admits=door.admits,
+        passed_on=aggregator.passes_on,
     )
 
 

@@ -55,7 +55,11 @@ def _listed(served: Iterable[Resource]) -> Sequence[Resource]:
     return tuple(
         dataclasses.replace(
             resource,
-            subresources=tuple(part for part in resource.subresources if part not in UNSUPPORTED),
+            subresources=tuple(
+                part
+                for part in resource.subresources
+                if part not in UNSUPPORTED and (resource.key, part) != ("nodes", "proxy")
+            ),
         )
         for resource in served
     )

@@ -63,7 +63,7 @@ _QUESTIONS: Mapping[str, Action] = {
 }
 
 # Differs from Kubernetes: these subresources are refused by name.
-UNSUPPORTED = ("attach", "exec", "portforward", "proxy", "ephemeralcontainers", "resize")
+UNSUPPORTED = ("attach", "exec", "portforward", "ephemeralcontainers", "resize")
 
 
 def action_for(call: Call) -> Action:

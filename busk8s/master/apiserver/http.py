@@ -27,6 +27,7 @@ from busk8s.log import Logger
 from busk8s.master.apiserver import http_response as form
 from busk8s.master.apiserver.authentication.peers import NOBODY, Peer
 from busk8s.master.apiserver.http_request import Incoming, RequestReader, split_target
+from busk8s.master.apiserver.http_tunnel import Tunnel
 from busk8s.tasks import Nursery
 
 CONNECTIONS_MAX = 4_096  # Beyond it a new connection gets 503 and is closed.
@@ -43,6 +44,11 @@ Admits = Callable[[str, str], bool]  # our end's address, and theirs
 
 def anyone(ours: str, theirs: str) -> bool:
     return True
+
+
+def is_proxied(target: bytes) -> bool:
+    """Whether the whole request matters: it may be passed on to a pod or a Service."""
+    return b"/proxy" in target
 
 
 log = Logger("busk8s.http")
@@ -81,8 +87,10 @@ class HttpServer:
         limits: Limits = Limits(),
         audit_prefix: int = 0,
         admits: Admits = anyone,
+        passed_on: Callable[[bytes], bool] = is_proxied,
     ) -> None:
         self.handler = handler
+        self.passed_on = passed_on
         self.admits = admits
         self.identify = identify
         self.limits = limits
@@ -153,7 +161,8 @@ class Connection(asyncio.Protocol):
     def __init__(self, server: HttpServer) -> None:
         self.deadline = 0.0
         self._server = server
-        self._reader = RequestReader()
+        self._reader = RequestReader(passed_on=server.passed_on)
+        self._tunnel: Tunnel | None = None
         self._queue: deque[Incoming] = deque()
         self._task: asyncio.Task[Any] | None = None
         self._transport: Any = None
@@ -186,10 +195,15 @@ class Connection(asyncio.Protocol):
         self._expect_within(server.limits.head_s)
 
     def data_received(self, data: bytes) -> None:
+        if self._tunnel is not None:
+            self._tunnel.feed(data)
+            return
         if self._ending:
             return
         ready = self._reader.feed(data)
         if ready:
+            if ready[-1].upgrade:
+                self._tunnel = Tunnel(self._transport, self._drain, self._reader.rest)
             self._queue.extend(ready)
             if len(self._queue) > PIPELINE_MAX and self._reading:
                 self._reading = False
@@ -215,6 +229,8 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """Half closed: what was asked is still answered (without TLS; TLS has no half close)."""
+        if self._tunnel is not None:
+            self._tunnel.end()
         if self._task is None or self._transport.get_extra_info("ssl_object") is not None:
             return False  # the transport closes
         self._ending = True
@@ -225,6 +241,8 @@ class Connection(asyncio.Protocol):
         self._server.connections.pop(self, None)
         self._queue.clear()
         self._writable.set()
+        if self._tunnel is not None:
+            self._tunnel.end()
         if self._streaming and self._task is not None:
             self._task.cancel()  # writes under way finish: their effect must not be half done
 
@@ -292,6 +310,11 @@ class Connection(asyncio.Protocol):
         if self._lost:
             if response.stream is not None:
                 await _discard(response.stream)
+            if response.upgrade is not None:
+                await response.upgrade(None)
+            return
+        if response.upgrade is not None:
+            await self._switch(response)
             return
         if response.stream is not None:
             await self._write_stream(incoming, response)
@@ -317,7 +340,8 @@ class Connection(asyncio.Protocol):
     async def _request(self, incoming: Incoming) -> Request:
         headers = incoming.headers
         path, query = split_target(incoming.target)
-        if headers.get("content-encoding", "identity") != "identity":
+        lines = incoming.lines
+        if lines is None and headers.get("content-encoding", "identity") != "identity":
             raise errors.Error(
                 415, "UnsupportedMediaType", "compressed request bodies are not supported"
             )
@@ -330,6 +354,9 @@ class Connection(asyncio.Protocol):
             headers.get("content-type", ""),
             headers.get("accept", ""),
             headers,
+            incoming.target if lines is not None else b"",
+            lines or (),
+            incoming.upgrade,
         )
 
     def _head(self, incoming: Incoming | None, response: Response, length: int | None) -> bytes:
@@ -353,6 +380,17 @@ class Connection(asyncio.Protocol):
         else:
             self._transport.write(head)
             self._transport.write(body)
+
+    async def _switch(self, response: Response) -> None:
+        """The connection becomes another protocol's, until either side ends it."""
+        assert response.upgrade is not None
+        self._transport.write(form.switching(response))
+        self._streaming = True
+        try:
+            await response.upgrade(self._tunnel)
+        finally:
+            self._streaming = False
+            self._end()
 
     async def _write_pieces(self, incoming: Incoming, response: Response) -> None:
         """A long answer, as fast as the client reads: what waits encrypted stays small."""

@@ -7,6 +7,7 @@ Invariant any bytes, split anywhere, give the same requests; after a refusal not
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, unquote_to_bytes
@@ -67,6 +68,7 @@ class Incoming:
         "body",
         "headers",
         "keep_alive",
+        "lines",
         "method",
         "modern",
         "refusal",
@@ -78,6 +80,7 @@ class Incoming:
         self.method = ""
         self.target = b""
         self.headers: dict[str, str] = {}
+        self.lines: list[tuple[str, str]] | None = None  # all headers, of what is passed on
         self.body = b""
         self.keep_alive = True
         self.modern = True  # HTTP/1.1, so that chunked answers are understood
@@ -88,8 +91,12 @@ class Incoming:
 class RequestReader:
     """Feed it bytes, get complete requests. `broken` once it has refused: close then."""
 
-    def __init__(self, kept: Kept = KEPT) -> None:
+    def __init__(
+        self, kept: Kept = KEPT, passed_on: Callable[[bytes], bool] = lambda target: False
+    ) -> None:
         self.kept = kept
+        self.rest = b""  # what followed a request for another protocol
+        self._passed_on = passed_on
         self._parser: Any = httptools.HttpRequestParser(self)
         self._current: Incoming | None = None
         self._body: list[bytes] = []
@@ -110,8 +117,9 @@ class RequestReader:
         pending = self._current if self.in_head else None
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
+        except httptools.HttpParserUpgrade as error:
             self._upgraded()
+            self.rest = data[error.args[0] :]
         except httptools.HttpParserError as error:
             self._refuse(self._why(error))
         if pending is not None and pending is self._current and self.in_head:
@@ -166,11 +174,15 @@ class RequestReader:
         assert self._current is not None
         self._current.target += url
         self._count_head(len(url))
+        if self._passed_on(self._current.target):
+            self._current.lines = []
 
     def on_header(self, name: bytes, value: bytes) -> None:
         assert self._current is not None
         self._count_head(len(name) + len(value) + 4)
         key = name.decode("latin-1").lower()
+        if self._current.lines is not None:
+            self._current.lines.append((name.decode("latin-1"), value.decode("latin-1")))
         kept = self.kept
         if key not in kept.names and not key.startswith(kept.prefixes):
             return

@@ -47,6 +47,14 @@ def _says_how_long(headers: tuple[tuple[str, str], ...]) -> bool:
     return any(name == "Cache-Control" for name, _ in headers)
 
 
+def switching(response: Response) -> bytes:
+    """The head of a 101: what follows is another protocol."""
+    lines = "HTTP/1.1 101 Switching Protocols\r\n"
+    for name, value in response.headers:
+        lines += f"{name}: {_clean(value)}\r\n"
+    return (lines + "\r\n").encode("latin-1", "replace")
+
+
 def _clean(value: str) -> str:
     """No header may end early: a line break inside a warning text would start a new header."""
     if "\n" in value or "\r" in value:

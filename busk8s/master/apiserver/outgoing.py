@@ -52,6 +52,7 @@ class Target:
     server_name: str = ""
     ca: bytes = field(default=b"", repr=False)
     insecure: bool = False
+    plain: bool = False  # HTTP without TLS: to pods that speak so
     identity: tuple[str, str] | None = None  # files: our certificate and its key
 
     @property
@@ -100,7 +101,8 @@ def service_target(
     host = f"{name}.{namespace}.svc"
     if not path.startswith("/"):
         path = "/" + path
-    return Target(host, port, path, (namespace, name, port), host, ca, insecure, identity)
+    service = (namespace, name, port)
+    return Target(host, port, path, service, host, ca, insecure, identity=identity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,14 @@ class Outgoing:
         """A connection of one's own, ready to be written to. Raises CallFailed."""
         connection = await self._open(target, self._address(target))
         return connection.reader, connection.writer
+
+    def can_reach(self, target: Target) -> str:
+        """Why there is nobody to connect to; "" when there is."""
+        try:
+            self._address(target)
+        except CallFailed as error:
+            return str(error)
+        return ""
 
     def close(self) -> None:
         for waiting in self._idle.values():
@@ -190,13 +200,14 @@ class Outgoing:
             raise CallFailed(str(error)) from None
 
     async def _open(self, target: Target, address: tuple[str, int]) -> _Connection:
-        context = self._context(target)
+        name = target.server_name or target.host
+        tls: Mapping[str, Any] = {}
+        if not target.plain:
+            tls = {"ssl": self._context(target), "server_hostname": name}
         try:
-            reader, writer = await asyncio.open_connection(
-                *address, ssl=context, server_hostname=target.server_name or target.host
-            )
+            reader, writer = await asyncio.open_connection(*address, **tls)
         except (OSError, ssl.CertificateError, UnicodeError) as error:
-            raise CallFailed(said_of(error, address, target.server_name)) from None
+            raise CallFailed(said_of(error, address, name)) from None
         return _Connection(reader, writer)
 
     def _context(self, target: Target) -> ssl.SSLContext:

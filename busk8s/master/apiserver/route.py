@@ -25,6 +25,7 @@ _NAMESPACE_SUBRESOURCES = frozenset({"status", "finalize"})
 _OF_ONE = {"GET": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _OF_MANY = {"GET": "list", "POST": "create", "DELETE": "deletecollection"}
 _OF_PART = {**_OF_ONE, "POST": "create"}
+_OF_PROXY = {**_OF_PART, "HEAD": "get"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,8 @@ class Routes:
         route = self._known.get(path)
         if route is None:
             route = parse(path, self._lookup)
+            if route.subresource == "proxy":
+                return route  # as many paths as clients like, each asked for once
             if len(self._known) >= ROUTES_CACHED_MAX:
                 self._known.clear()
             self._known[path] = route
@@ -103,7 +106,7 @@ def verb_of(request: Request, route: Route) -> str:
     """The API verb `request` asks for on `route`; raises 405."""
     table: Mapping[str, str]
     if route.subresource:
-        table = _OF_PART
+        table = _OF_PROXY if route.subresource == "proxy" else _OF_PART
     elif route.name:
         table = _OF_ONE
     else:

@@ -18,6 +18,7 @@ from busk8s.clock import Clock
 from busk8s.ids import IdSource
 from busk8s.log import Logger
 from busk8s.master.apiserver import discovery, encoded, rest
+from busk8s.master.apiserver.aggregation.aggregator import Aggregator, Foreign
 from busk8s.master.apiserver.allocators import (
     NETWORK_DEFAULT,
     NODE_PORTS_DEFAULT,
@@ -44,6 +45,7 @@ from busk8s.master.apiserver.listing import ListCache
 from busk8s.master.apiserver.parts import Call, Parts
 from busk8s.master.apiserver.refusals import access_denied
 from busk8s.master.apiserver.route import Route, Routes, verb_of
+from busk8s.master.apiserver.subresources.proxy import proxy
 from busk8s.master.apiserver.versions import stored_of
 from busk8s.master.store.base import Store, StoreBusy, StoreError
 from busk8s.master.store.watch import WatchCache
@@ -77,6 +79,7 @@ class ApiServer:
         reviewer: TokenReviewer | None = None,
         unstored: Unstored | None = None,
         gate: Gate | None = None,
+        aggregator: Aggregator | None = None,
         handlers: Mapping[str, Handler] | None = None,
         catalog: Catalog | None = None,
         service_network: str = NETWORK_DEFAULT,
@@ -93,6 +96,7 @@ class ApiServer:
             signer=signer,
             reviewer=reviewer,
             unstored=unstored,
+            outgoing=aggregator.outgoing if aggregator is not None else None,
             services=ServiceAllocators(service_network, node_ports),
             lists=ListCache(),
             messages=encoded.Messages(),
@@ -105,6 +109,7 @@ class ApiServer:
         self._handlers: dict[str, Handler] = dict(handlers or {})
         self._routes = Routes(self._catalog.lookup)
         self._catalog.on_change(self._routes.forget)
+        self._aggregator = aggregator
 
     def open(self) -> None:
         """Take in what the opened cache holds; call it once, before the first request."""
@@ -132,6 +137,10 @@ class ApiServer:
             return _refused(request, errors.internal(f"{type(error).__name__}"))
 
     async def _answer(self, request: Request) -> Response:
+        if self._aggregator is not None:
+            foreign = self._aggregator.claim(request)
+            if foreign is not None:
+                return await self._aggregated(request, foreign)
         route = self._routes.find(request.path)
         if route.resource is None:
             return await self._outside(request)
@@ -149,6 +158,8 @@ class ApiServer:
         reason = self.parts.authorizer.authorize(attributes)
         if reason is not None:
             raise access_denied(attributes, reason)
+        if route.subresource == "proxy":
+            return await proxy(self.parts, request, attributes)
         flow = self._gate.flow_of(attributes) if self._gate is not None else None
         if verb == "get" and not request.query and not request.accept and not route.subresource:
             ready = self._ready(route)
@@ -191,6 +202,14 @@ class ApiServer:
         response.headers = (*response.headers, *flow.headers)
         return response
 
+    async def _aggregated(self, request: Request, foreign: Foreign) -> Response:
+        """A request for another API server, once permission is given here."""
+        reason = self.parts.authorizer.authorize(foreign.attributes)
+        if reason is not None:
+            raise access_denied(foreign.attributes, reason)
+        assert self._aggregator is not None
+        return await self._aggregator.forward(request, foreign)
+
     def _ready(self, route: Route) -> Response | None:
         """The hot path of get: the bytes as they lie in the cache."""
         resource = route.resource
@@ -213,8 +232,14 @@ class ApiServer:
         if reason is not None:
             raise access_denied(attributes, reason)
         if handler is None:
-            raise errors.path_not_found()
-        return await handler(request)
+            group = self._aggregator.group(request.path) if self._aggregator is not None else None
+            if group is None:
+                raise errors.path_not_found()
+            return rest.answer(group)
+        response = await handler(request)
+        if self._aggregator is not None and self._aggregator.adds_to(request.path):
+            return await self._aggregator.merged(request, response)
+        return response
 
     def _below(self, path: str) -> Handler | None:
         """The handler of the longest registered `prefix/` that `path` is below."""

@@ -110,20 +110,6 @@ async def test_unknown_fields_go_silently_when_ignored() -> None:
     assert (response.status, response.headers) == (201, ())
 
 
-@pytest.mark.parametrize(
-    ("path", "said"),
-    [
-        ("/apis/apiregistration.k8s.io/v1/apiservices", "other API servers"),
-    ],
-    ids=["aggregated servers"],
-)
-async def test_kinds_that_would_do_nothing_are_refused_by_name(path: str, said: str) -> None:
-    api = await world()
-    status, answer = await api.do("POST", path, {"metadata": {"name": "x"}})
-    assert status == 501
-    assert said in answer["message"]
-
-
 async def test_an_object_over_the_size_limit_is_refused() -> None:
     api = await world()
     big = config_map(data={"k": "x" * 1_000_000, "l": "x" * 600_000})

@@ -119,10 +119,7 @@ STRATEGIES: Mapping[str, Strategy] = {
     ),
     "mutatingwebhookconfigurations.admissionregistration.k8s.io": _WORKLOAD,
     "validatingwebhookconfigurations.admissionregistration.k8s.io": _WORKLOAD,
-    # Differs from Kubernetes: kinds that would have no effect here are refused, not stored.
-    "apiservices.apiregistration.k8s.io": Strategy(
-        unconditional_update=False, refused="busk8s does not forward to other API servers yet"
-    ),
+    "apiservices.apiregistration.k8s.io": _CONDITIONAL,
     "mutatingadmissionpolicies.admissionregistration.k8s.io": _WORKLOAD,
     "mutatingadmissionpolicybindings.admissionregistration.k8s.io": _WORKLOAD,
     "validatingadmissionpolicies.admissionregistration.k8s.io": _WORKLOAD,
