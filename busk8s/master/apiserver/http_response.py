@@ -7,6 +7,7 @@ Leaves    when it is written and how fast the client takes it (http).
 from __future__ import annotations
 
 import gzip
+from functools import lru_cache
 from http import HTTPStatus
 
 import orjson
@@ -16,6 +17,7 @@ from busk8s.api.request import Response
 
 GZIP_BYTES_MIN = 128 * 1024  # As upstream: smaller bodies cost more to squeeze than to send.
 GZIP_LEVEL = 1  # As upstream since 1.32: the network is rarely slower than a higher level.
+HEADERS_CACHED_MAX = 128  # Sets of headers whose lines are remembered.
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
 
@@ -26,14 +28,10 @@ def head(response: Response, *, length: int | None, audit_id: str, date: str, cl
     """Status line and headers. `length` None: the body follows in chunks, or until the end."""
     status = response.status
     lines = _STATUS_LINES.get(status) or f"HTTP/1.1 {status} \r\n"
-    lines += f"Audit-Id: {audit_id}\r\n"
-    if not response.headers or not _says_how_long(response.headers):
-        lines += "Cache-Control: no-cache, private\r\n"
+    lines += f"Audit-Id: {audit_id}\r\n{_lines_of(response.headers)}"
     if status != HTTPStatus.SWITCHING_PROTOCOLS:
         lines += f"Content-Type: {response.content_type}\r\n"
     lines += f"Date: {date}\r\n"
-    for name, value in response.headers:
-        lines += f"{name}: {_clean(value)}\r\n"
     if close:
         lines += "Connection: close\r\n"
     if length is not None:
@@ -43,8 +41,14 @@ def head(response: Response, *, length: int | None, audit_id: str, date: str, cl
     return (lines + "\r\n").encode("latin-1", "replace")
 
 
-def _says_how_long(headers: tuple[tuple[str, str], ...]) -> bool:
-    return any(name == "Cache-Control" for name, _ in headers)
+@lru_cache(maxsize=HEADERS_CACHED_MAX)
+def _lines_of(headers: tuple[tuple[str, str], ...]) -> str:
+    """`headers` as lines; nobody keeps an answer that does not say so. Most answers bear one of a
+    few sets of headers, so the lines are remembered."""
+    lines = "".join([f"{name}: {_clean(value)}\r\n" for name, value in headers])
+    if any(name == "Cache-Control" for name, _ in headers):
+        return lines
+    return "Cache-Control: no-cache, private\r\n" + lines
 
 
 def switching(response: Response) -> bytes:
