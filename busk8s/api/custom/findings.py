@@ -16,28 +16,36 @@ from busk8s.errors import Cause
 
 # Where upstream has no path at all it prints that of a nil pointer.
 NOWHERE = "<nil>"
+# Differs from Kubernetes: which names every one of a document's failures, however many.
+CAUSES_MAX = 1000
 
 
 @dataclass(slots=True)
 class Result:
     """`matched` picks the branch of anyOf and oneOf whose failures are told."""
 
-    causes: list[Cause] = field(default_factory=list)
+    _causes: dict[Cause, None] = field(default_factory=dict)
     matched: int = 0
 
     def add(self, *causes: Cause) -> None:
-        for cause in causes:
-            if cause not in self.causes:
-                self.causes.append(cause)
+        self._causes.update(dict.fromkeys(causes))
 
     def merge(self, other: Result) -> None:
-        if other.causes:
-            self.add(*other.causes)
+        self._causes.update(other._causes)
         self.matched += other.matched
 
     @property
+    def causes(self) -> list[Cause]:
+        return list(self._causes)
+
+    @property
     def valid(self) -> bool:
-        return not self.causes
+        return not self._causes
+
+    @property
+    def full(self) -> bool:
+        """Whether enough is said of a document that is wrong all over."""
+        return len(self._causes) >= CAUSES_MAX
 
 
 def quoted(text: str) -> str:

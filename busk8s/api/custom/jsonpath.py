@@ -134,10 +134,11 @@ def _every(value: Any) -> Iterator[Any]:
 def _descend(value: Any) -> Iterator[Any]:
     pending, visited = [value], 0
     while pending and visited < VISITED_MAX:
-        here = pending.pop(0)
+        here = pending.pop()
         visited += 1
         yield here
-        pending[:0] = [each for each in _every(here) if isinstance(each, dict | list)]
+        inner = [each for each in _every(here) if isinstance(each, dict | list)]
+        pending += reversed(inner)
 
 
 def _slice(

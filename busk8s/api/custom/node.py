@@ -14,6 +14,7 @@ from typing import Any
 
 Json = dict[str, Any]
 
+# Differs from Kubernetes: which bounds a schema by the size of a request alone.
 # Deeper documents than this are refused by the decoder; deeper schemas by `measure`.
 DEPTH_MAX = 100
 NODES_MAX = 30_000
@@ -131,10 +132,15 @@ def inner_schemas(schema: Any) -> list[Any]:
 
 def has_rules(schema: Json) -> bool:
     """Whether there are rules at or below this place. Junctors have none: that is structural."""
+    return says(schema, RULES)
+
+
+def says(schema: Json, keyword: str) -> bool:
+    """Whether this place or one below it, junctors aside, has the keyword."""
     pending: list[Any] = [schema]
     while pending:
         here = pending.pop()
-        if here.get(RULES):
+        if here.get(keyword):
             return True
         pending += (here.get("properties") or {}).values()
         pending += [

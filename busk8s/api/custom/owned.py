@@ -10,7 +10,11 @@ from __future__ import annotations
 from busk8s.api.apply.layout import ANYTHING, Layout, layout_of
 from busk8s.api.custom.node import Node
 
-_SCALARS = ("string", "integer", "number", "boolean")
+# Most places are scalars: all share a leaf.
+_SCALARS = {
+    kind: Layout("leaf", scalar=kind) for kind in ("string", "integer", "number", "boolean")
+}
+_EITHER = Layout("leaf", scalar="any")
 
 
 def root_layout(root: Node) -> Layout:
@@ -23,7 +27,7 @@ def root_layout(root: Node) -> Layout:
 def _typed_meta() -> dict[str, Layout]:
     from busk8s.api.types.meta_v1 import ObjectMeta
 
-    text = Layout("leaf", scalar="string")
+    text = _SCALARS["string"]
     return {"apiVersion": text, "kind": text, "metadata": layout_of(ObjectMeta)}
 
 
@@ -42,12 +46,12 @@ def _open(fields: dict[str, Layout], item: Layout | None = None) -> Layout:
 
 def layout_from(node: Node) -> Layout:
     if node.int_or_string:
-        return Layout("leaf", scalar="any")
+        return _EITHER
     if not node.types:
         return ANYTHING
     kind = node.types[0]
     if kind in _SCALARS:
-        return Layout("leaf", scalar=kind)
+        return _SCALARS[kind]
     if kind == "array":
         return _list(node)
     return _object(node)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
+# Differs from Kubernetes: a pattern that does not compile is told in RE2's words, not Go's.
 # Compiled programs are large; those of hot schemas stay.
 PATTERNS_KEPT = 512
 PROGRAM_BYTES_MAX = 8 << 20

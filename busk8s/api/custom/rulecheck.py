@@ -1,6 +1,6 @@
 """Whether the rules in CEL of a schema compile, and may stand where they stand.
 
-Owns      rules' types, `oldSelf` where there is no old value, estimated costs.
+Owns      rules' types, `oldSelf` where there is no old value.
 Leaves    the other texts of a rule (schemarules), running (celrules).
 Source    upstream's apiextensions validation of x-kubernetes-validations.
 """
@@ -17,6 +17,9 @@ from busk8s.api.custom.node import RULES, Node
 from busk8s.errors import Cause
 
 Json = dict[str, Any]
+
+# Differs from Kubernetes: the costs of rules are not estimated beforehand; the budgets of running
+# them (celrules) hold.
 
 
 def rule_text_failures(schema: Json, path: str) -> list[Cause]:

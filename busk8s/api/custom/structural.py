@@ -19,7 +19,7 @@ from busk8s.api.custom.correlation import Correlated
 from busk8s.api.custom.embedded import embedded_failures, prune_metadata
 from busk8s.api.custom.findings import placed
 from busk8s.api.custom.lists import list_failures
-from busk8s.api.custom.node import Node, has_rules, measure
+from busk8s.api.custom.node import Node, has_rules, measure, says
 from busk8s.api.custom.owned import root_layout
 from busk8s.api.custom.publish import published_v2, published_v3
 from busk8s.api.custom.values import explain, fits
@@ -72,7 +72,7 @@ class Structural:
         if not self.preserve_unknown:
             dropped = prune.prune(obj, self.root)
             self._each_field(obj, defaulting.drop_nulls)
-        return dropped + prune_metadata(obj, self.root)
+        return dropped + prune_metadata(obj, self.root) if self._embeds else dropped
 
     def apply_defaults(self, obj: Json) -> None:
         """In place; on what clients send and on what the store holds alike."""
@@ -87,7 +87,8 @@ class Structural:
         if not fits(self.root, new):
             before = Correlated(new, old, self.root) if old is not None else None
             causes += [placed(each, "") for each in explain(self.root, new, "", before).causes]
-        causes += embedded_failures(new, self.root)
+        if self._embeds:
+            causes += embedded_failures(new, self.root)
         causes += self._lists(new, old)
         return self._with_rules(new, old, causes, earlier)
 
@@ -112,6 +113,8 @@ class Structural:
         return published_v2(self.schema) if v2 else published_v3(self.schema)
 
     def _lists(self, new: Json, old: Json | None) -> list[Cause]:
+        if not self._names_items:
+            return []
         found = list_failures(new, self.root, "")
         if found and old is not None and list_failures(old, self.root, ""):
             return []  # it was so before: what is wrong may stay
@@ -129,6 +132,14 @@ class Structural:
 
         was = Correlated(new, old, self.root) if old is not None else None
         return causes + check_rules(tree, new, was, "")
+
+    @cached_property
+    def _embeds(self) -> bool:
+        return says(self.schema, "x-kubernetes-embedded-resource")
+
+    @cached_property
+    def _names_items(self) -> bool:
+        return says(self.schema, "x-kubernetes-list-type")
 
     @cached_property
     def _rules(self) -> RuleTree | None:

@@ -93,7 +93,7 @@ def explain(node: Node, value: Any, path: str, old: Correlated | None = None) ->
         else:
             result.add(wrong)
         result.add(*_enum_failure(node, value, path))
-        return result
+        return _ratcheted(result, old)
     if node.types or checked_format(node.schema):
         if wrong is None:
             result.matched += 1
@@ -117,7 +117,11 @@ def explain(node: Node, value: Any, path: str, old: Correlated | None = None) ->
         elif not isinstance(value, bool):
             result.matched += 2
     result.matched += 1
-    if result.causes and old is not None and old.unchanged:
+    return _ratcheted(result, old)
+
+
+def _ratcheted(result: Result, old: Correlated | None) -> Result:
+    if not result.valid and old is not None and old.unchanged:
         return Result(matched=result.matched)
     return result
 
@@ -217,7 +221,7 @@ def _explain_object(
 ) -> None:
     properties, additional = node.properties, node.additional
     for key in sorted(value):
-        if key in properties:
+        if key in properties or result.full:
             continue
         if additional is False:
             detail = f"{path}.{key} in body is a forbidden property"
@@ -244,6 +248,8 @@ def _explain_items(
     for at, each in enumerate(value):
         inner = old.index(at) if old is not None else None
         result.merge(explain(item, each, f"{path}[{at}]", inner))
+        if result.full:
+            break
 
 
 def _explain_junctors(
