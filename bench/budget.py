@@ -291,15 +291,16 @@ def watch(results: Results, seconds: int) -> None:
         _wait_account(master)
         time.sleep(SETTLE_S)
         before, _ = master.memory()
-        command = (sys.executable, "watchers.py", master.url, master.token)
-        said = load(*command, f"--watchers={WATCHERS}", f"--rate={CHANGES}", f"--seconds={seconds}")
+        amounts = (f"--watchers={WATCHERS}", f"--rate={CHANGES}", f"--seconds={seconds}")
+        # A token may begin with a dash.
+        said = load(sys.executable, "watchers.py", *amounts, "--", master.url, master.token)
         after, _ = master.memory()
     found = re.search(r"(\d+) changes/s: p50 ([\d.]+) ms p99 ([\d.]+) ms.* missed (\d+)", said)
     if found is not None and found[4] == "0":
         results.add(
             "watch", float(found[3]), f"p50 {found[2]} ms at {found[1]} changes/s, none missed"
         )
-        results.add("watcher", (after - before) / WATCHERS, "pods written meanwhile included")
+        results.add("watcher", (after - before) / WATCHERS, "what is written meanwhile included")
 
 
 def schedule(results: Results, seconds: int) -> None:

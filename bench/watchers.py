@@ -21,10 +21,11 @@ from urllib.parse import urlsplit
 
 import uvloop
 
-PATH = "/api/v1/namespaces/default/pods"
+PATH = "/api/v1/namespaces/default/configmaps"
 REVISION = re.compile(rb'"resourceVersion":"(\d+)"')
 STAMP = re.compile(rb'"stamp":"t(\d+)"')
-OBJECTS = 50  # Pods that change in turn.
+OBJECTS = 50  # ConfigMaps that change in turn; nobody but us writes those.
+FILLING = 1_000  # Bytes of data in each: with its metadata as long as a small pod.
 GROWTH = 50  # Watchers opened at once: handshakes are not what is measured.
 WRITERS = 10  # Connections that write: a slow answer must not slow down the changes.
 MERGE = "application/merge-patch+json"
@@ -106,17 +107,13 @@ class Bench:
 
     async def fill(self, link: Wire) -> None:
         for index in range(OBJECTS):
-            container = {"name": "c", "image": "pause", "ports": [{"containerPort": 80}]}
-            spec = {
-                "nodeName": "bench-watch", "containers": [container],
-                "automountServiceAccountToken": False,
-            }  # fmt: skip
             metadata = {"name": f"w{index}", "labels": {"app": "watch", "stamp": "t0"}}
-            pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
-            await link.send(self.request("POST", PATH, pod))
+            body = {"metadata": metadata, "data": {"text": "x" * FILLING}}
+            answer = await link.send(self.request("POST", PATH, body))
+            assert b" 201 " in answer[:20], answer
 
     async def clear(self, link: Wire) -> None:
-        path = f"{PATH}?labelSelector=app%3Dwatch&gracePeriodSeconds=0"
+        path = f"{PATH}?labelSelector=app%3Dwatch"
         await link.send(self.request("DELETE", path))
 
     async def version(self, link: Wire) -> str:
@@ -147,7 +144,8 @@ class Bench:
                 await asyncio.sleep(max(began + number / rate - time.monotonic(), 0))
                 stamp = {"metadata": {"labels": {"stamp": f"t{time.monotonic_ns()}"}}}
                 path = f"{PATH}/w{number % OBJECTS}"
-                await one.send(self.request("PATCH", path, stamp, MERGE))
+                answer = await one.send(self.request("PATCH", path, stamp, MERGE))
+                assert b" 200 " in answer[:20], answer
                 done += 1
             return done
 
