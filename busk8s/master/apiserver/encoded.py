@@ -18,7 +18,7 @@ from busk8s.api.object import Json, Object
 from busk8s.api.request import JSON, Response
 from busk8s.master.apiserver import rest
 
-MESSAGES_BYTES_MAX = 16 * 1024 * 1024  # Of encoded objects kept beside their JSON.
+MESSAGES_BYTES_MAX = 8 * 1024 * 1024  # Of encoded objects kept beside their JSON.
 SLICE = 64  # Objects encoded before others get their turn.
 PARTIAL = ("meta.k8s.io/v1", "PartialObjectMetadata")
 
@@ -30,12 +30,18 @@ class Messages:
         self._kept: deque[Object] = deque()
         self._bytes = 0
 
-    def of(self, obj: Object) -> bytes:
-        """The message of `obj`, without the envelope."""
+    def of(self, obj: Object, *, keep: bool = True) -> bytes:
+        """The message of `obj`, without the envelope.
+
+        `keep` false: for who keeps what is made of it; a change is soon not the present any more.
+        """
         found = obj.message
         if found is not None:
             return found
-        found = obj.message = protobuf.message(obj.glance())
+        found = protobuf.message(obj.glance())
+        if not keep:
+            return found
+        obj.message = found
         self._kept.append(obj)
         self._bytes += len(found)
         while self._bytes > MESSAGES_BYTES_MAX:
@@ -44,11 +50,12 @@ class Messages:
             dropped.message = None
         return found
 
-    def body_of(self, obj: Object, shape: str) -> bytes:
+    def body_of(self, obj: Object, shape: str, *, keep: bool = True) -> bytes:
         """`obj` as a whole body, as it is or as its metadata."""
         if shape == "partial":
             return protobuf.enveloped(*PARTIAL, _partial(obj))
-        return protobuf.enveloped(obj.resource.api_version, obj.resource.kind, self.of(obj))
+        raw = self.of(obj, keep=keep)
+        return protobuf.enveloped(obj.resource.api_version, obj.resource.kind, raw)
 
     async def list_of(
         self, api_version: str, kind: str, metadata: Json, objects: Sequence[Object], shape: str

@@ -172,7 +172,8 @@ class _Watch:
         if not self.messages:
             return event.line
         if event.frame is None:
-            event.frame = self._event(event.type.encode(), event.object)
+            body = self._parts.messages.body_of(event.object, "object", keep=False)
+            event.frame = protobuf.watch_frame(event.type, body)
         return event.frame
 
     def _event(self, kind: bytes, obj: Object) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import struct
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from api_world import ADMIN, PODS, Api, config_map, deployment, pod, running_pod, world
 
 from busk8s.api import protobuf
-from busk8s.api.request import Request
+from busk8s.api.request import Request, Response
 from busk8s.api.wire.messages import message_class
 from busk8s.master.apiserver import encoded
 
@@ -187,3 +188,28 @@ async def test_a_request_that_accepts_json_gets_the_cached_bytes() -> None:
     assert found is not None
     assert response.body is found.body
     assert orjson.loads(response.body)["kind"] == "ConfigMap"
+
+
+async def test_a_live_change_is_encoded_once_and_nothing_of_it_is_kept_with_the_object(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    api = await world()
+    made: list[bytes] = []
+    encode = protobuf.message
+    monkeypatch.setattr(protobuf, "message", lambda data: made.append(b"") or encode(data))
+    url = MAPS + "?watch=1&timeoutSeconds=5"
+    responses = [await api.raw("GET", url, accept=PROTO) for _ in range(20)]
+    tasks = [asyncio.create_task(_whole(response)) for response in responses]
+    await asyncio.sleep(1)
+    await api.must("POST", MAPS, config_map("a"))
+    bodies = [await task for task in tasks]
+    assert len(made) == 1
+    assert [kind for kind, _ in frames(bodies[0])] == ["ADDED"]
+    assert len(set(bodies)) == 1
+    (obj,) = api.cache.list("configmaps")
+    assert obj.message is None
+
+
+async def _whole(response: Response) -> bytes:
+    assert response.stream is not None
+    return b"".join([chunk async for chunk in response.stream])
