@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from busk8s.api.cel import signatures, types
+from busk8s.api.cel import literals, signatures, types
 from busk8s.api.cel.signatures import Overload
 from busk8s.api.cel.tree import (
     Call,
@@ -72,6 +72,9 @@ def check(
     checker.visit(root)
     if checker.errors:
         raise SourceError(text, checker.errors[:_ERRORS_MAX])
+    wrong = literals.wrong(checker.overloads)
+    if wrong:
+        raise SourceError(text, wrong[:_ERRORS_MAX])
     settled = {node: checker.final(of) for node, of in checker.types.items()}
     return Checked(
         root,

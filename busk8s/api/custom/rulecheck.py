@@ -1,7 +1,7 @@
 """Whether the rules in CEL of a schema compile, and may stand where they stand.
 
 Owns      rules' types, `oldSelf` where there is no old value.
-Leaves    the other texts of a rule (schemarules), running (celrules).
+Leaves    costs (rulecosts), the other texts of a rule (schemarules), running (celrules).
 Source    upstream's apiextensions validation of x-kubernetes-validations.
 """
 
@@ -14,37 +14,52 @@ from busk8s.api.cel.program import Program
 from busk8s.api.custom.celrules import RuleTree
 from busk8s.api.custom.findings import invalid
 from busk8s.api.custom.node import RULES, Node
+from busk8s.api.custom.rulecosts import Costs, times_below
 from busk8s.errors import Cause
 
 Json = dict[str, Any]
-
-# Differs from Kubernetes: the costs of rules are not estimated beforehand; the budgets of running
-# them (celrules) hold.
 
 
 def rule_text_failures(schema: Json, path: str) -> list[Cause]:
     """`schema` is structural."""
     causes: list[Cause] = []
-    _walk(RuleTree(Node(schema, embedded=True), root=True), path, None, causes)
+    costs = Costs(causes)
+    _walk(RuleTree(Node(schema, embedded=True), root=True), path, None, 1, costs, causes)
+    costs.close(path)
     return causes
 
 
-def _walk(tree: RuleTree, path: str, unrelated: str | None, causes: list[Cause]) -> None:
-    """`unrelated`: the list above whose items have no old value."""
+def _walk(
+    tree: RuleTree,
+    path: str,
+    unrelated: str | None,
+    runs: int | None,
+    costs: Costs,
+    causes: list[Cause],
+) -> None:
+    """`unrelated`: the list above whose items have no old value; `runs`: how often the place can
+    be in one object, None where nothing bounds it.
+    """
     schema = tree.node.schema
     if schema.get(RULES) and not tree.rules:
         detail = "failed to convert to declType for CEL validation rules"
         causes.append(Cause("InternalError", f"Internal error: {detail}", f"{path}.{RULES}"))
     for at, rule in enumerate(tree.rules):
-        _rule(rule.program, rule.message, rule.rule, f"{path}.{RULES}[{at}]", unrelated, causes)
+        where = f"{path}.{RULES}[{at}]"
+        _rule(rule.program, rule.message, rule.rule, where, unrelated, causes)
+        if isinstance(rule.program, Program) and tree.old_type is not None:
+            costs.rule(rule.program, tree.old_type, runs, f"{where}.rule")
+        if isinstance(rule.message, Program):
+            costs.message(rule.message, f"{where}.messageExpression")
+    most = times_below(runs, schema)
     for name, inner in tree.properties.items():
-        _walk(inner, f"{path}.properties[{name}]", unrelated, causes)
+        _walk(inner, f"{path}.properties[{name}]", unrelated, most, costs, causes)
     if tree.additional is not None:
-        _walk(tree.additional, f"{path}.additionalProperties", unrelated, causes)
+        _walk(tree.additional, f"{path}.additionalProperties", unrelated, most, costs, causes)
     if tree.items is not None:
         mapped = schema.get("x-kubernetes-list-type") == "map"
         below = unrelated or (None if mapped else path)
-        _walk(tree.items, f"{path}.items", below, causes)
+        _walk(tree.items, f"{path}.items", below, most, costs, causes)
 
 
 def _rule(

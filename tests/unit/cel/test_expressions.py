@@ -115,6 +115,9 @@ REFUSED = {
     "self.nope(1)": "1:10: undeclared reference to 'nope' (in container '')",
     "true &&\n y": "2:2: undeclared reference to 'y' (in container '')\n |  y\n | .^",
     "self.a +": "1:9: Syntax error: mismatched input '<EOF>' expecting",
+    "self.s.matches('(')": "1:16: invalid matches argument",
+    "duration('1x') > duration('1s')": "1:10: invalid duration argument",
+    "timestamp('x') == timestamp('y')": "1:11: invalid timestamp argument",
     "Foo{a: 1}": "1:1: undeclared reference to 'Foo' (in container '')",
 }
 
@@ -133,9 +136,8 @@ FAILING = {
     "9223372036854775807 + x > 0": "integer overflow",
     "self.s < 5": "no such overload",
     "int('a') == 1": "strconv.ParseInt",
-    "self.s.matches('(')": "error parsing regexp",
     "self.s.matches(self.s + '(?P<')": "error parsing regexp",
-    "timestamp('x') == timestamp('y')": "parsing time",
+    "timestamp(self.s) == timestamp(self.s)": "parsing time",
     "optional.none().value() == 1": "optional.none() dereference",
     "{'a': 1, 'a': 2}.size() == 1": "Failed with repeated key: a",
     "self.m.all(k, self.m[k] > 1)": "no such overload",

@@ -136,7 +136,8 @@ SCHEMAS: dict[str, tuple[Json, list[str]]] = {
          "a bool"],
     ),
     "an old value in an atomic list": (
-        field({"type": "array", "items": {"type": "string", RULES: [{"rule": "self==oldSelf"}]}}),
+        field({"type": "array", "maxItems": 9, "items": {
+            "type": "string", "maxLength": 9, RULES: [{"rule": "self==oldSelf"}]}}),
         [f'{F}.items.{RULES}[0].rule: Invalid value: "self==oldSelf": oldSelf cannot be used on '
          f"the uncorrelatable portion of the schema within {F}"],
     ),
