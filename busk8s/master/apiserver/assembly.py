@@ -49,6 +49,7 @@ from busk8s.master.apiserver.node_authz import NodeAuthorizer
 from busk8s.master.apiserver.outgoing import Outgoing
 from busk8s.master.apiserver.pki import Pki, host_names
 from busk8s.master.apiserver.pod_door import PodDoor
+from busk8s.master.apiserver.quota.keeper import QuotaKeeper
 from busk8s.master.apiserver.ranges import ranged
 from busk8s.master.apiserver.rbac.authorizer import RbacAuthorizer
 from busk8s.master.apiserver.rbac.bootstrap import bootstrap_roles
@@ -212,7 +213,9 @@ def _keep_going(
     nursery.spawn(certificates.run(), name="certificates")
     nursery.spawn(renewal.run(), name="renewal")
     nursery.spawn(kept_tokens.run(), name="kept tokens")
+    quotas = QuotaKeeper(server.parts.quotas, cache, dispatch, clock)
     nursery.spawn(definitions.run(), name="custom resource definitions")
+    nursery.spawn(quotas.run(), name="quotas")
 
 
 def _keeper_failed(name: str, error: BaseException) -> None:

@@ -27,6 +27,7 @@ from busk8s.master.apiserver.catalog import Catalog
 from busk8s.master.apiserver.encoded import Messages
 from busk8s.master.apiserver.listing import ListCache
 from busk8s.master.apiserver.outgoing import Outgoing
+from busk8s.master.apiserver.quota.ledger import Quotas
 from busk8s.master.apiserver.rest import Accept
 from busk8s.master.store.base import Store
 from busk8s.master.store.watch import WatchCache
@@ -48,6 +49,7 @@ class Parts:
     unstored: Unstored | None
     services: ServiceAllocators
     catalog: Catalog
+    quotas: Quotas
     lists: ListCache
     outgoing: Outgoing | None = None  # None: nothing is passed on to pods and Services
     messages: Messages

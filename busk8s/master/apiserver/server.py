@@ -43,6 +43,7 @@ from busk8s.master.apiserver.fairness.level import Seat
 from busk8s.master.apiserver.fairness.width import width_of
 from busk8s.master.apiserver.listing import ListCache
 from busk8s.master.apiserver.parts import Call, Parts
+from busk8s.master.apiserver.quota.ledger import Quotas
 from busk8s.master.apiserver.refusals import access_denied
 from busk8s.master.apiserver.route import Route, Routes, verb_of
 from busk8s.master.apiserver.subresources.proxy import proxy
@@ -102,6 +103,7 @@ class ApiServer:
             messages=encoded.Messages(),
             batches=Batches(),
             catalog=catalog or Catalog(),
+            quotas=Quotas(cache),
         )
         self._gate = gate
         self._catalog = self.parts.catalog
@@ -115,6 +117,7 @@ class ApiServer:
         """Take in what the opened cache holds; call it once, before the first request."""
         self.parts.cache.on_events(self.parts.lists.observe)
         self._catalog.open(self.parts.cache)
+        self.parts.quotas.open()
         self.parts.services.open(self.parts.cache)
 
     async def dispatch(self, request: Request) -> Response:

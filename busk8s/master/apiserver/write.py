@@ -103,12 +103,13 @@ async def create_object(
     with parts.services.reserve(call.stored, call.namespace, stored, None):
         operation.object = _shown(call, stored)
         await parts.admission.validate(operation)
-        for _ in range(NAME_ATTEMPTS_MAX if base else 1):
-            name = stored["metadata"]["name"]
-            obj = await put(parts, call, stored, None, options.dry_run)
-            if obj is not None:
-                return obj
-            stored["metadata"]["name"] = generated_name(base, parts.ids.suffix())
+        with parts.quotas.charge(call.stored, call.namespace, stored, None):
+            for _ in range(NAME_ATTEMPTS_MAX if base else 1):
+                name = stored["metadata"]["name"]
+                obj = await put(parts, call, stored, None, options.dry_run)
+                if obj is not None:
+                    return obj
+                stored["metadata"]["name"] = generated_name(base, parts.ids.suffix())
     raise errors.already_exists(resource.plural, name, group=resource.group)
 
 
@@ -317,7 +318,8 @@ async def _replace_once(
             return await remove(parts, call, stored, old, options.dry_run)
         if stored == before:
             return old
-        return await put(parts, call, stored, old, options.dry_run)
+        with parts.quotas.charge(call.stored, call.namespace, stored, before):
+            return await put(parts, call, stored, old, options.dry_run)
 
 
 def is_over(call: Call, data: Json) -> bool:

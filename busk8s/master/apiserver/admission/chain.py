@@ -22,6 +22,7 @@ from busk8s.master.apiserver.admission.certificates import (
     CertificateSigning,
     CertificateSubjectRestriction,
 )
+from busk8s.master.apiserver.admission.limit_ranger import LimitBounds, LimitDefaults
 from busk8s.master.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from busk8s.master.apiserver.admission.node_restriction import NodeRestriction
 from busk8s.master.apiserver.admission.plugin import AsyncPlugin, Lookup, Plugin
@@ -70,12 +71,14 @@ class AdmissionChain:
                 ServiceAccount(lookup, ids),
                 DefaultTolerationSeconds(),
                 Priority(lookup),
+                LimitDefaults(lookup),
             )
         )
         self._then_mutating = tuple(mutating)
         self._validating = _Stage(
             (
                 NodeRestriction(lookup),
+                LimitBounds(lookup),
                 CertificateApproval(authorizer),
                 CertificateSigning(authorizer),
                 CertificateSubjectRestriction(),

@@ -1,0 +1,1 @@
+"""Quotas: what a namespace uses, what it may use, and telling both."""
