@@ -57,3 +57,7 @@ def test_many_brackets_that_nest_no_deeper_are_no_offence() -> None:
     assert parse(b"a: [" + b"[1], " * 5_000 + b"]", []) == {"a": [[1]] * 5_000}
     assert parse(b'a: "' + b"[" * 5_000 + b'"', []) == {"a": "[" * 5_000}
     assert parse(b"a: |\n" + b" " * 2_000 + b"x", []) == {"a": "x"}
+
+
+def test_a_lone_equals_sign_is_a_string() -> None:
+    assert parse(b"enum:\n- =\n- =~\n", []) == {"enum": ["=", "=~"]}

@@ -141,6 +141,10 @@ SCHEMAS: dict[str, tuple[Json, list[str]]] = {
         [f'{F}.items.{RULES}[0].rule: Invalid value: "self==oldSelf": oldSelf cannot be used on '
          f"the uncorrelatable portion of the schema within {F}"],
     ),
+    "a rule over keys, which count as empty": (
+        field({"type": "object", "maxProperties": 8, "additionalProperties": TEXT,
+               RULES: [{"rule": "self.all(k, k.matches('^[a-z]+$'))"}]}), [],
+    ),
     "a pattern that is none": (
         field({"type": "string", "pattern": "("}), [f'{F}.pattern: Invalid value: "(": must be a'],
     ),
