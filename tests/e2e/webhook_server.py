@@ -8,6 +8,7 @@ import json
 import socket
 import ssl
 import sys
+from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -51,14 +52,14 @@ def reviewed(path: str, review: dict[str, Any]) -> dict[str, Any]:
     return {"apiVersion": review["apiVersion"], "kind": review["kind"], "response": response}
 
 
-def certificate(path: Path) -> tuple[Path, bytes]:
+def certificate(path: Path, dns: Sequence[str] = NAMES) -> tuple[Path, bytes]:
     """A self-signed one, which is its own CA."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "hook")])
     now = datetime.datetime.now(datetime.UTC)
     import ipaddress
 
-    names = [x509.DNSName(n) for n in NAMES]
+    names = [x509.DNSName(n) for n in dns]
     here = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
     made = (
         x509.CertificateBuilder()

@@ -111,6 +111,11 @@ def _as_json(options: DeleteOptions) -> Json:
         said["gracePeriodSeconds"] = options.grace_s
     if options.propagation:
         said["propagationPolicy"] = options.propagation
+    if options.orphan is not None:
+        said["orphanDependents"] = options.orphan
+    wanted = {"uid": options.uid, "resourceVersion": options.revision}
+    if preconditions := {key: value for key, value in wanted.items() if value}:
+        said["preconditions"] = preconditions
     return said
 
 

@@ -239,10 +239,9 @@ class ApiServer:
             if group is None:
                 raise errors.path_not_found()
             return rest.answer(group)
-        response = await handler(request)
-        if self._aggregator is not None and self._aggregator.adds_to(request.path):
-            return await self._aggregator.merged(request, response)
-        return response
+        if self._aggregator is None or not self._aggregator.adds_to(request.path):
+            return await handler(request)
+        return await self._aggregator.merged(request, handler)
 
     def _below(self, path: str) -> Handler | None:
         """The handler of the longest registered `prefix/` that `path` is below."""

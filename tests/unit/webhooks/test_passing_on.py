@@ -443,6 +443,9 @@ async def test_discovery_is_merged_and_every_group_version_has_an_api_service(
             media = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
             response = await api.server.dispatch(Request("GET", "/apis", ALICE, accept=media))
             item = orjson.loads(response.body)["items"][-1]
+            known = {"if-none-match": dict(response.headers)["ETag"]}
+            again = Request("GET", "/apis", ALICE, accept=media, headers=known)
+            assert (await api.server.dispatch(again)).status == 304
             services = await api.must("GET", "/apis/apiregistration.k8s.io/v1/apiservices")
     assert item["metadata"]["name"] == "ext.example.com"
     (resource,) = item["versions"][0]["resources"]

@@ -30,6 +30,7 @@ from busk8s.clock import SystemClock
 from busk8s.ids import RandomIds
 from busk8s.master.apiserver.admission.chain import AdmissionChain
 from busk8s.master.apiserver.admission.webhooks.plugins import Webhooks
+from busk8s.master.apiserver.catalog import Catalog
 from busk8s.master.apiserver.outgoing import Outgoing
 from busk8s.master.apiserver.server import ApiServer
 from busk8s.master.store.memory import MemoryStore
@@ -54,7 +55,8 @@ class Cluster:
         self.certificates = certificates
         clock = SystemClock()
         self.store = MemoryStore(clock)
-        self.cache = WatchCache(self.store, lambda key: scheme.RESOURCES[key], clock)
+        self.catalog = Catalog()
+        self.cache = WatchCache(self.store, self.catalog.shelf, clock)
         ids = RandomIds(random.Random())
         self.outgoing = Outgoing(self.cache, clock)
         self.webhooks = Webhooks(self.cache, self.outgoing, ids, clock)
@@ -64,7 +66,9 @@ class Cluster:
             mutating=(self.webhooks.mutating,),
             validating=(self.webhooks.validating,),
         )
-        self.server = ApiServer(self.store, self.cache, clock=clock, ids=ids, admission=chain)
+        self.server = ApiServer(
+            self.store, self.cache, clock=clock, ids=ids, admission=chain, catalog=self.catalog
+        )
 
     async def raw(self, method: str, url: str, body: Any = None, media: str = "") -> Response:
         path, _, text = url.partition("?")
@@ -870,3 +874,59 @@ async def test_nothing_configured_costs_nothing(certificates: Certificates) -> N
         for _ in range(10_000):
             api.webhooks.mutating.interest_in(operation)
         assert (time.perf_counter() - began) / 10_000 < 5e-6
+
+
+def _version(name: str, **more: Any) -> Json:
+    size = {"type": "integer", "default": 3}
+    spec = {"type": "object", "properties": {"size": size, "note": {"type": "string"}}}
+    schema = {"type": "object", "properties": {"spec": spec}}
+    return {"name": name, "served": True, "schema": {"openAPIV3Schema": schema}, **more}
+
+
+async def test_custom_resources_are_shown_completed_in_the_version_that_was_asked_for(
+    certificates: Certificates,
+) -> None:
+    definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    definition = {
+        "kind": "CustomResourceDefinition",
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "metadata": {"name": "cups.example.com"},
+        "spec": {
+            "group": "example.com",
+            "scope": "Namespaced",
+            "names": {"plural": "cups", "kind": "Cup"},
+            "versions": [_version("v1", storage=True), _version("v2", storage=False)],
+        },
+    }
+    rules = [
+        {
+            "operations": ["CREATE"],
+            "apiGroups": ["example.com"],
+            "apiVersions": ["v1"],
+            "resources": ["*"],
+        }
+    ]
+    url = "/apis/example.com/v2/namespaces/default/cups"
+    cup = {"kind": "Cup", "apiVersion": "example.com/v2", "metadata": {"name": "c"}, "spec": {}}
+    async with cluster(certificates) as api:
+        made = await api.must("POST", definitions, definition)
+        made["status"] = {
+            "acceptedNames": {"plural": "cups", "kind": "Cup", "listKind": "CupList"},
+            "storedVersions": ["v1"],
+            "conditions": [{"type": "Established", "status": "True"}],
+        }
+        await api.must("PUT", f"{definitions}/cups.example.com/status", made)
+        await api.configure({"rules": rules}, kind="Mutating")
+        note = {"op": "add", "path": "/spec/note", "value": "hot"}
+        lost = {"op": "add", "path": "/spec/lost", "value": "pruned"}
+        api.hooks.answer = patch(note, lost)
+        stored = await api.must("POST", url, cup)
+        api.hooks.answer = patch({**note, "value": 7})
+        status, said = await api.do("POST", url, {**cup, "metadata": {"name": "d"}})
+    request = api.hooks.asked[0]["request"]
+    assert request["object"]["apiVersion"] == "example.com/v1"
+    assert request["requestKind"]["version"] == "v2"
+    assert request["object"]["spec"] == {"size": 3}
+    assert stored["apiVersion"] == "example.com/v2"
+    assert stored["spec"] == {"size": 3, "note": "hot"}
+    assert status == 422, said

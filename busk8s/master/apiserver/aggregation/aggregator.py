@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+import dataclasses
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -34,6 +36,8 @@ DISCOVERY_S = 5.0  # For one server's discovery document, asked when somebody as
 DOCUMENT_BYTES_MAX = 4 * 1024 * 1024
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 PORT = 443
+
+Handler = Callable[[Request], Awaitable[Response]]
 
 _VERBS = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH": "patch"}
 _BUILT_IN = frozenset((r.group, r.version) for r in scheme.SERVED)
@@ -167,8 +171,11 @@ class Aggregator:
         own = self._groups.get(name)
         return None if own is None else _group_entry(name, own)
 
-    async def merged(self, request: Request, response: Response) -> Response:
-        """`response`, one of our own documents, with what the other servers add."""
+    async def merged(self, request: Request, ours: Handler) -> Response:
+        """One of our own documents, with what the other servers add."""
+        known = request.headers.get("if-none-match")
+        headers = {k: v for k, v in request.headers.items() if k != "if-none-match"}
+        response = await ours(dataclasses.replace(request, headers=headers))
         if response.status != 200 or JSON not in response.content_type:
             return response
         document = orjson.loads(response.body)
@@ -179,8 +186,12 @@ class Aggregator:
             document["groups"] += [g for g in self._entries() if g["name"] not in own]
         elif document.get("kind") == "APIGroupDiscoveryList":
             document["items"] += await self._discovered()
-        headers = tuple(h for h in response.headers if h[0] != "ETag")
-        return Response(200, orjson.dumps(document), response.content_type, headers)
+        body = orjson.dumps(document)
+        tag = f'"{hashlib.sha256(body).hexdigest().upper()}"'
+        said = (*(h for h in response.headers if h[0] != "ETag"), ("ETag", tag))
+        if known == tag:
+            return Response(304, b"", response.content_type, said)
+        return Response(200, body, response.content_type, said)
 
     def _add_documents(self, index: Json) -> None:
         for group, version in self._services:

@@ -162,7 +162,8 @@ def _options(operation: Operation) -> Json | None:
         return None
     if operation.kind == "DELETE":
         kind = "DeleteOptions"
-    return {"kind": kind, "apiVersion": "meta.k8s.io/v1", **operation.options}
+    said: Json = {"dryRun": ["All"]} if operation.dry_run else {}
+    return {"kind": kind, "apiVersion": "meta.k8s.io/v1", **said, **operation.options}
 
 
 def verdict_of(body: bytes, version: str, uid: str, *, mutating: bool) -> Verdict:
