@@ -14,20 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from busk8s.api.tables.column import (
-    ColumnDefinition,
-    Json,
-    Printer,
-    column,
-    name_of,
-    since,
-)
+from busk8s.api.object import Json, Object
 
 if TYPE_CHECKING:
     from busk8s.api.custom.structural import Structural
     from busk8s.api.scheme import Resource
+    from busk8s.api.tables.column import Printer
 
-_AGE = {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}
+COMPLETED_MAX = 500  # Objects of one version kept with their defaults, beside those stored.
+
 _PATH = re.compile(r"\.([A-Za-z0-9_-]+)|\['([^']+)'\]")
 
 
@@ -35,13 +30,17 @@ _PATH = re.compile(r"\.([A-Za-z0-9_-]+)|\['([^']+)'\]")
 class Family:
     """What the versions of one definition share.
 
-    mixed      objects of more than one version may lie in the store.
-    webhook    versions are converted by a webhook.
+    mixed        objects of more than one version may lie in the store.
+    webhook      versions are converted by a webhook.
+    defaults     what is stored may lack what a schema now fills in.
+    terminating  the definition is on its way out, and takes its objects along.
     """
 
     storage: Resource | None = None
     mixed: bool = False
     webhook: bool = False
+    defaults: bool = False
+    terminating: bool = False
     versions: dict[str, Resource] = field(default_factory=dict)
 
     def version(self, name: str) -> Resource | None:
@@ -58,11 +57,43 @@ class ScalePaths:
 
 
 class CustomKind:
-    """`version` is an entry of the definition's `spec.versions`, which stays as it is."""
+    """`version` names one of the definition's `spec.versions`; it is read when first needed."""
 
-    def __init__(self, version: Json, family: Family) -> None:
-        self._version = version
+    def __init__(self, definition: Object, version: str, family: Family) -> None:
+        self._definition, self._name = definition, version
         self.family = family
+        self._completed: dict[tuple[str, str], tuple[Object, Object]] = {}
+
+    @cached_property
+    def _version(self) -> Json:
+        versions = self._definition.glance()["spec"]["versions"]
+        found: Json = next(one for one in versions if one["name"] == self._name)
+        return found
+
+    @cached_property
+    def identity(self) -> str:
+        """Another one whenever the schema may be another one."""
+        metadata = self._definition.glance()["metadata"]
+        return f"{metadata.get('uid')}@{metadata.get('generation')}"
+
+    def completed(self, resource: Resource, obj: Object) -> Object:
+        """`obj` (shown in this version) with the defaults its schema has by now."""
+        key = (obj.namespace, obj.name)
+        known = self._completed.get(key)
+        if known is not None and known[0].body == obj.body:
+            return known[1]
+        data: Json = orjson.loads(obj.body)
+        self.schema.apply_defaults(data)
+        body = orjson.dumps(data)
+        made = obj
+        if body != obj.body:
+            made = Object(
+                resource, obj.namespace, obj.name, revision=obj.revision, body=body, data=data
+            )
+        if len(self._completed) >= COMPLETED_MAX:
+            self._completed.clear()
+        self._completed[key] = (obj, made)
+        return made
 
     @property
     def storage(self) -> Resource:
@@ -105,7 +136,9 @@ class CustomKind:
 
     @cached_property
     def printer(self) -> Printer:
-        return printer_of(self._version.get("additionalPrinterColumns") or [_AGE])
+        from busk8s.api.tables.custom import printer_of
+
+        return printer_of(self._version.get("additionalPrinterColumns") or ())
 
 
 def steps(path: str) -> tuple[str, ...]:
@@ -118,60 +151,3 @@ def member(obj: Any, path: tuple[str, ...]) -> Any:
     for step in path:
         obj = obj.get(step) if isinstance(obj, dict) else None
     return obj
-
-
-def printer_of(entries: list[Json]) -> Printer:
-    """The table of the `additionalPrinterColumns` of a version, after the name."""
-    definitions = (column("Name", format_="name"), *map(_definition, entries))
-    paths = [(steps(entry["jsonPath"]), entry["type"]) for entry in entries]
-
-    def cells(obj: Json, now: float) -> list[Any]:
-        return [name_of(obj), *(_cell(_found(obj, path), type_, now) for path, type_ in paths)]
-
-    return Printer(definitions, cells)
-
-
-def _definition(entry: Json) -> ColumnDefinition:
-    path = entry["jsonPath"]
-    said = f"Custom resource definition column (in JSONPath format): {path}"
-    return {
-        "name": entry["name"],
-        "type": entry["type"],
-        "format": entry.get("format") or "",
-        "description": entry.get("description") or said,
-        "priority": entry.get("priority") or 0,
-    }
-
-
-def _cell(found: list[Any], type_: str, now: float) -> Any:
-    if not found:
-        return None
-    if type_ == "string":
-        return " ".join(map(_text, found)) if len(found) > 1 else _text(found[0])
-    value = found[0]
-    if type_ == "date":
-        return _age(value, now)
-    return value if isinstance(value, _TYPES[type_]) else None
-
-
-_TYPES: dict[str, type | tuple[type, ...]] = {
-    "integer": int,
-    "number": (int, float),
-    "boolean": bool,
-}
-
-
-def _age(value: Any, now: float) -> str:
-    try:
-        return since(value, now)
-    except (ValueError, TypeError, AttributeError):
-        return "<invalid>"
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
-
-
-def _found(obj: Json, path: tuple[str, ...]) -> list[Any]:
-    value = member(obj, path)
-    return [] if value is None else [value]

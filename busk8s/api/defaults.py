@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 
 from busk8s.api.defaulting import admission_policies, policies, service, storage, workloads
 from busk8s.api.defaulting.pod import Json, default_pod, default_pod_template
+from busk8s.api.rules import definitions
 from busk8s.api.scheme import Resource
 
 __all__ = ["DEFAULTS", "apply_defaults", "default_pod_template"]
@@ -57,6 +58,7 @@ DEFAULTS: Mapping[str, Callable[[Json], None]] = {
     "persistentvolumes": storage.default_volume,
     "persistentvolumeclaims": storage.default_claim,
     "storageclasses.storage.k8s.io": storage.default_storage_class,
+    "customresourcedefinitions.apiextensions.k8s.io": definitions.default_definition,
     "csidrivers.storage.k8s.io": storage.default_csi_driver,
 }
 

@@ -6,8 +6,6 @@ Leaves    what a kind is (customkind), who serves or follows it.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from busk8s.api.customkind import CustomKind, Family
 from busk8s.api.object import Json, Object
 from busk8s.api.scheme import Resource
@@ -15,32 +13,39 @@ from busk8s.api.scheme import Resource
 
 def in_force(definition: Object) -> Json | None:
     """The definition as data, when its resources are to be served."""
-    status = definition.data.get("status") or {}
+    data = definition.glance()
+    status = data.get("status") or {}
     for condition in status.get("conditions") or ():
         if condition.get("type") == "Established" and condition.get("status") == "True":
-            return definition.data
+            return data
     return None
 
 
-def resources_of(definition: Json) -> tuple[Resource, ...]:
-    """The served versions of a definition, the preferred one first."""
-    spec, status = definition["spec"], definition.get("status") or {}
+def resources_of(definition: Object, data: Json) -> tuple[Resource, ...]:
+    """The served versions of `definition` (`data`: its parsed form), the preferred one first."""
+    spec, status = data["spec"], data.get("status") or {}
     names = status.get("acceptedNames") or spec["names"]
     versions = spec["versions"]
     conversion = (spec.get("conversion") or {}).get("strategy")
     family = Family(
-        mixed=len(status.get("storedVersions") or ()) > 1, webhook=conversion == "Webhook"
+        mixed=len(status.get("storedVersions") or ()) > 1,
+        webhook=conversion == "Webhook",
+        defaults=b'"default":' in definition.body,
+        terminating="deletionTimestamp" in data["metadata"],
     )
-    made = {version["name"]: _resource(spec, names, version, family) for version in versions}
+    made: dict[str, Resource] = {}
+    for version in versions:
+        kind = CustomKind(definition, version["name"], family)
+        made[version["name"]] = _resource(spec, names, version, kind)
     family.versions = made
     family.storage = next(made[version["name"]] for version in versions if version["storage"])
     served = [version["name"] for version in versions if version["served"]]
     return tuple(made[name] for name in sorted(served, key=priority))
 
 
-def _resource(spec: Json, names: Json, version: Json, family: Family) -> Resource:
+def _resource(spec: Json, names: Json, version: Json, custom: CustomKind) -> Resource:
     parts = version.get("subresources") or {}
-    base = Resource(
+    return Resource(
         spec["group"],
         version["name"],
         names["plural"],
@@ -51,8 +56,8 @@ def _resource(spec: Json, names: Json, version: Json, family: Family) -> Resourc
         categories=tuple(names.get("categories") or ()),
         subresources=tuple(name for name in ("scale", "status") if parts.get(name) is not None),
         list_kind=names.get("listKind") or names["kind"] + "List",
+        custom=custom,
     )
-    return replace(base, custom=CustomKind(version, family))
 
 
 def priority(version: str) -> tuple[int, int, int, str]:

@@ -99,6 +99,8 @@ def field_value(data: Mapping[str, Any], path: str) -> str:
         return "true" if found else "false"
     if path in _NUMBERS:
         return str(found or 0)
+    if isinstance(found, bool):
+        return "true" if found else "false"
     return "" if found is None else str(found)
 
 

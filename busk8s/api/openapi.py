@@ -113,7 +113,7 @@ def v3(resources: Iterable[Resource], group: str, version: str) -> bytes | None:
 
 def _signature(resources: Iterable[Resource]) -> bytes:
     """Changes when the document of these resources does."""
-    schemas = [r.custom.schema.schema for r in resources if r.custom is not None]
+    schemas = [r.custom.identity for r in resources if r.custom is not None]
     return repr(resources).encode() + orjson.dumps(schemas)
 
 

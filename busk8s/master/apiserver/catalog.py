@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from busk8s.api import scheme
 from busk8s.api.definitions import in_force, resources_of
-from busk8s.api.object import Json
+from busk8s.api.object import Json, Object
 from busk8s.api.scheme import CUSTOMRESOURCEDEFINITIONS, Resource
 from busk8s.master.store.watch import Event, WatchCache
 
@@ -28,12 +28,16 @@ class Catalog:
         self._stored: dict[str, Resource] = {}
         self._shelves: dict[str, Resource] = {}
         self._served: tuple[Resource, ...] = tuple(scheme.SERVED)
+        self._shapes: dict[str, Json | None] = {}
+        self._ended: list[str] = []
+        self._cache: WatchCache | None = None
         self._listeners: list[Callable[[], None]] = []
 
     def open(self, cache: WatchCache) -> None:
         """Take in the definitions that are there, and follow them."""
+        self._cache = cache
         for definition in cache.list(DEFINITIONS):
-            self._take(definition.name, in_force(definition))
+            self._take(definition, gone=False)
         self._settle()
         cache.on_events(self._observe)
 
@@ -70,15 +74,23 @@ class Catalog:
         for event in events:
             if event.object.resource.key == DEFINITIONS:
                 gone = event.type == "DELETED"
-                changed |= self._take(event.object.name, None if gone else in_force(event.object))
+                changed |= self._take(event.object, gone=gone)
         if changed:
             self._settle()
 
-    def _take(self, name: str, definition: Json | None) -> bool:
-        """Whether anything changes by it."""
-        if definition is None:
-            return self._definitions.pop(name, None) is not None
-        self._definitions[name] = resources_of(definition)
+    def _take(self, definition: Object, *, gone: bool) -> bool:
+        """Whether anything changes by it. Its status may change without that."""
+        name = definition.name
+        data = None if gone else in_force(definition)
+        shape = _shape(data) if data is not None else None
+        if shape == self._shapes.get(name):
+            return False
+        if data is None:
+            del self._shapes[name], self._definitions[name]
+        else:
+            self._shapes[name] = shape
+            self._definitions[name] = resources_of(definition, data)
+        self._ended.append(name)
         return True
 
     def _settle(self) -> None:
@@ -90,3 +102,19 @@ class Catalog:
         self.generation += 1
         for listener in self._listeners:
             listener()
+        ended, self._ended = self._ended, []
+        if self._cache is not None:
+            for name in ended:  # Whoever watches by an old definition is to look anew.
+                self._cache.end_watches(name)
+
+
+def _shape(data: Json) -> Json:
+    """What of a definition its resources depend on."""
+    status, metadata = data["status"], data["metadata"]
+    return {
+        "uid": metadata.get("uid"),
+        "generation": metadata.get("generation"),
+        "names": status.get("acceptedNames"),
+        "stored": status.get("storedVersions"),
+        "terminating": "deletionTimestamp" in metadata,
+    }

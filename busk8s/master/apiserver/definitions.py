@@ -17,26 +17,53 @@ from busk8s.api.object import Json, Object
 from busk8s.clock import Clock
 from busk8s.log import Logger
 from busk8s.master.apiserver.catalog import DEFINITIONS
+from busk8s.master.apiserver.delete_plan import CLEANUP
 from busk8s.master.apiserver.loopback import Dispatch, ask
-from busk8s.master.apiserver.strategies.definitions import CLEANUP
 from busk8s.master.store.watch import Event, WatchCache
 
 PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+DELETES_MAX = 500  # Of one definition, before others get their turn.
 AGAIN_S = 0.5  # Until the objects that finalizers hold are looked at again.
+
+# The names each definition of a group has been given.
+Names = dict[str, Json]
 
 log = Logger("busk8s.definitions")
 
 
 class DefinitionKeeper:
+    """Work is by name: a definition costs what it costs, however many there are beside it."""
+
     def __init__(self, cache: WatchCache, dispatch: Dispatch, clock: Clock) -> None:
         self._cache, self._dispatch, self._clock = cache, dispatch, clock
         self._awake = asyncio.Event()
-        self._awake.set()
+        self._due: dict[str, None] = {}
+        self._taken: dict[str, Names] = {}  # By group.
+        for definition in sorted(cache.list(DEFINITIONS), key=lambda each: each.revision):
+            self._note(definition)
         cache.on_events(self._observe)
 
     def _observe(self, events: Sequence[Event]) -> None:
-        if any(event.object.resource.key == DEFINITIONS for event in events):
-            self._awake.set()
+        for event in events:
+            if event.object.resource.key != DEFINITIONS:
+                continue
+            if event.type == "DELETED":
+                names = self._taken.get(event.object.glance()["spec"]["group"], {})
+                names.pop(event.object.name, None)
+                for waiting in names:  # Whoever wanted one of its names may have it now.
+                    self._later(waiting)
+            else:
+                self._note(event.object)
+
+    def _note(self, definition: Object) -> None:
+        data = definition.glance()
+        accepted = (data.get("status") or {}).get("acceptedNames") or {}
+        self._taken.setdefault(data["spec"]["group"], {})[definition.name] = accepted
+        self._later(definition.name)
+
+    def _later(self, name: str) -> None:
+        self._due[name] = None
+        self._awake.set()
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -48,21 +75,25 @@ class DefinitionKeeper:
                 self._awake.set()
 
     async def settle(self) -> bool:
-        """Bring every definition forward; whether one is not yet where it should be."""
-        unfinished = False
-        oldest_first = sorted(self._cache.list(DEFINITIONS), key=lambda each: each.revision)
-        for listed in oldest_first:
-            definition = self._cache.get(DEFINITIONS, "", listed.name)
-            if definition is None:
-                continue
-            # Of all as they are now: whoever was decided on before has its names.
-            others = self._cache.list(DEFINITIONS)
-            status = decide(definition, others, self._clock.now())
-            if status != definition.data.get("status"):
-                unfinished |= not await self._write(definition, status)
-            elif definition.deleting:
-                unfinished |= not await self._empty(definition)
-        return unfinished
+        """Bring every changed definition forward; whether one is not yet where it should be."""
+        unfinished: dict[str, None] = {}
+        while self._due:
+            name = next(iter(self._due))
+            del self._due[name]
+            if not await self._forward(name):
+                unfinished[name] = None
+        self._due |= unfinished
+        return bool(unfinished)
+
+    async def _forward(self, name: str) -> bool:
+        definition = self._cache.get(DEFINITIONS, "", name)
+        if definition is None:
+            return True
+        others = self._taken[definition.glance()["spec"]["group"]]
+        status = decide(definition, others, self._clock.now())
+        if status != definition.data.get("status"):
+            return await self._write(definition, status)
+        return not definition.deleting or await self._empty(definition)
 
     async def _write(self, definition: Object, status: Json) -> bool:
         body = {**definition.data, "status": status}
@@ -78,8 +109,9 @@ class DefinitionKeeper:
             return True
         spec = definition.data["spec"]
         plural, group = spec["names"]["plural"], spec["group"]
-        version = next(each["name"] for each in spec["versions"] if each["served"])
-        for obj in self._cache.list(f"{plural}.{group}"):
+        # A definition of which no version is served cannot have its objects deleted by request.
+        version = next((each["name"] for each in spec["versions"] if each["served"]), "")
+        for obj in self._cache.list(f"{plural}.{group}")[:DELETES_MAX]:
             if obj.deleting:
                 continue
             space = f"/namespaces/{obj.namespace}" if obj.namespace else ""
@@ -95,12 +127,12 @@ class DefinitionKeeper:
         return code < 400 or code == 404
 
 
-def decide(definition: Object, definitions: Iterable[Object], now: float) -> Json:
+def decide(definition: Object, taken: Names, now: float) -> Json:
     """The status `definition` should have among the others."""
     data = definition.data
     spec, status = data["spec"], data.get("status") or {}
     names, accepted = spec["names"], dict(status.get("acceptedNames") or {})
-    conflict = _conflict(definition, definitions)
+    conflict = _conflict(definition, taken)
     conditions: list[Json] = [dict(each) for each in status.get("conditions") or ()]
     if conflict is None:
         accepted = {key: value for key, value in names.items() if value}
@@ -120,34 +152,33 @@ def decide(definition: Object, definitions: Iterable[Object], now: float) -> Jso
     return {**status, "conditions": conditions, "acceptedNames": accepted}
 
 
-def _conflict(definition: Object, definitions: Iterable[Object]) -> tuple[str, str] | None:
+def _conflict(definition: Object, accepted: Names) -> tuple[str, str] | None:
     """(reason, message) when a name is somebody else's already in the group."""
     spec = definition.data["spec"]
     names, group = spec["names"], spec["group"]
     resources: set[str] = set()
     kinds: set[str] = set()
-    for other in definitions:
-        if other.name == definition.name or other.data["spec"]["group"] != group:
+    for other, taken in accepted.items():
+        if other == definition.name:
             continue
-        taken = (other.data.get("status") or {}).get("acceptedNames") or {}
         resources |= {*_texts(taken, "plural", "singular"), *(taken.get("shortNames") or ())}
         kinds |= {*_texts(taken, "kind", "listKind")}
     for builtin in scheme.SERVED:
         if builtin.group == group:
             resources |= {builtin.plural, builtin.singular, *builtin.short_names}
             kinds |= {builtin.kind, builtin.list_kind}
-    for field, reason, taken_by in (
-        ("plural", "PluralConflict", resources),
-        ("singular", "SingularConflict", resources),
-        ("kind", "KindConflict", kinds),
-        ("listKind", "ListKindConflict", kinds),
+    found: tuple[str, str] | None = None
+    short = next((name for name in names.get("shortNames") or () if name in resources), "")
+    for name, reason, taken_by in (
+        (names.get("plural"), "PluralConflict", resources),
+        (names.get("singular"), "SingularConflict", resources),
+        (short, "ShortNamesConflict", resources),
+        (names.get("kind"), "KindConflict", kinds),
+        (names.get("listKind"), "ListKindConflict", kinds),
     ):
-        if names.get(field) and names[field] in taken_by:
-            return reason, f'"{names[field]}" is already in use'
-    for name in names.get("shortNames") or ():
-        if name in resources:
-            return "ShortNamesConflict", f'"{name}" is already in use'
-    return None
+        if name and name in taken_by:  # As upstream, the last one is told.
+            found = reason, f'"{name}" is already in use'
+    return found
 
 
 def _texts(names: Json, *fields: str) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from collections.abc import Callable, Mapping
 
 from busk8s import errors
 from busk8s.api import scheme
@@ -24,6 +25,7 @@ from busk8s.master.apiserver.delete_plan import (
     Marked,
     Pending,
     Plan,
+    plan_definition_delete,
     plan_delete,
     plan_namespace_delete,
 )
@@ -31,6 +33,7 @@ from busk8s.master.apiserver.parts import Call, Parts
 from busk8s.master.apiserver.read import missing
 from busk8s.master.apiserver.render import list_metadata, render, render_list
 from busk8s.master.apiserver.selection import selection_of
+from busk8s.master.apiserver.strategies.base import Strategy
 from busk8s.master.apiserver.strategies.table import strategy_of
 from busk8s.master.apiserver.versions import to_served
 from busk8s.master.store.base import StoreError
@@ -86,8 +89,14 @@ async def delete_object(
 
 
 def _plan(parts: Parts, call: Call, old: Object, options: DeleteOptions) -> Plan:
-    planner = plan_namespace_delete if call.stored.key == "namespaces" else plan_delete
+    planner = _PLANNERS.get(call.stored.key, plan_delete)
     return planner(strategy_of(call.stored), old.data, options, parts.clock.now())
+
+
+_PLANNERS: Mapping[str, Callable[[Strategy, Json, DeleteOptions, float], Plan]] = {
+    "namespaces": plan_namespace_delete,
+    "customresourcedefinitions.apiextensions.k8s.io": plan_definition_delete,
+}
 
 
 def _check_preconditions(call: Call, old: Object, options: DeleteOptions) -> None:

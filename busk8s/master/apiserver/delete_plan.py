@@ -157,4 +157,31 @@ def plan_namespace_delete(
     return plan
 
 
+# Holds a definition until its objects are gone.
+CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
+
+
+def plan_definition_delete(
+    strategy: Strategy, data: Json, options: DeleteOptions, now: float
+) -> Plan:
+    """A definition stays until its objects are gone; its finalizer comes with the delete."""
+    metadata = data["metadata"]
+    if "deletionTimestamp" not in metadata:
+        finalizers = metadata.get("finalizers") or []
+        if CLEANUP not in finalizers:
+            data = {**data, "metadata": {**metadata, "finalizers": [*finalizers, CLEANUP]}}
+        said = {
+            "type": "Terminating",
+            "status": "True",
+            "lastTransitionTime": format_time(now),
+            "reason": "InstanceDeletionPending",
+            "message": "CustomResourceDefinition marked for deletion; CustomResource deletion "
+            "will begin soon",
+        }
+        status = data.get("status") or {}
+        conditions = [one for one in status.get("conditions") or () if one["type"] != said["type"]]
+        data = {**data, "status": {**status, "conditions": [*conditions, said]}}
+    return plan_delete(strategy, data, options, now)
+
+
 _GRACE = "deletionGracePeriodSeconds"

@@ -46,7 +46,8 @@ def as_stored(call: Call) -> bool:
     """Whether objects are shown as they lie in the store, all of them."""
     if call.resource is not call.stored:
         return False
-    return call.resource.custom is None or not call.resource.custom.family.mixed
+    custom = call.resource.custom
+    return custom is None or not (custom.family.mixed or custom.family.defaults)
 
 
 def to_stored(resource: Resource, data: Json) -> Json:
@@ -64,10 +65,12 @@ def to_stored(resource: Resource, data: Json) -> Json:
 
 def to_served(resource: Resource, obj: Object) -> Object:
     """`obj` as `resource` shows it; the same object where nothing is converted."""
-    if obj.resource is resource:
+    if obj.resource is resource and resource.custom is None:
         return obj
     if resource.custom is not None:
-        return _as_version(resource, obj)
+        shown = _as_version(resource, obj)
+        custom = resource.custom
+        return custom.completed(resource, shown) if custom.family.defaults else shown
     conversion = CONVERSIONS.get((resource.group, resource.version, resource.plural))
     if conversion is None:
         return obj

@@ -126,6 +126,8 @@ class _Watch:
             events = await watcher.next(max(min(end, due) - now, 0.0))
             for chunk in self._chunks(events):
                 yield chunk
+            if watcher.closed:
+                return
             if self._bookmarks and (not events or clock.monotonic() >= due):
                 # With events at hand more may have come since: the last of them is sure.
                 yield self._bookmark(events[-1].revision if events else self._parts.cache.revision)

@@ -72,6 +72,15 @@ def refuse_inert(call: Call) -> None:
         raise errors.Error(
             501, "NotImplemented", why, group=call.resource.group, kind=call.resource.plural
         )
+    custom = call.resource.custom
+    if custom is not None and custom.family.terminating:
+        raise errors.Error(
+            405,
+            "MethodNotAllowed",
+            "create not allowed while custom resource definition is terminating",
+            group=call.resource.group,
+            kind=call.resource.plural,
+        )
 
 
 async def create_object(
@@ -301,6 +310,8 @@ async def _replace_once(
     check_address(call, new)
     apply_defaults(call.resource, new)
     stored, before = to_stored(call.resource, new), old.data
+    if call.resource.custom is not None:  # As it is read: in the stored version, with defaults.
+        before = to_stored(call.resource, seen.data)
     tidy_metadata(stored["metadata"])
     prepare(strategy_of(call.stored), stored, before)
     track(call, options, stored, before, parts.clock.now())
@@ -316,7 +327,7 @@ async def _replace_once(
         keep_times(stored, before)
         if is_over(call, stored):
             return await remove(parts, call, stored, old, options.dry_run)
-        if stored == before:
+        if stored == before and stored["apiVersion"] == old.data["apiVersion"]:
             return old
         with parts.quotas.charge(call.stored, call.namespace, stored, before):
             return await put(parts, call, stored, old, options.dry_run)

@@ -43,8 +43,8 @@ class CustomKinds:
         for definition in self._definitions:
             data = in_force(definition)
             if data is not None:
-                resource = resources_of(data)[0]
-                wanted[resource.key] = resource
+                for resource in resources_of(definition, data)[:1]:
+                    wanted[resource.key] = resource
         for key in [key for key in self._followed if wanted.get(key) != self._followed[key][0]]:
             resource, task = self._followed.pop(key)
             task.cancel()

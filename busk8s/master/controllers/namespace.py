@@ -120,8 +120,8 @@ async def sweep(client: Client, namespace: Object) -> None:
 async def _custom(client: Client) -> list[Resource]:
     """The custom kinds that live in namespaces, as the server knows them now."""
     definitions = (await client.list(CUSTOMRESOURCEDEFINITIONS)).items
-    found = (resources_of(data)[0] for each in definitions if (data := in_force(each)))
-    return [resource for resource in found if resource.namespaced]
+    found = [resources_of(each, data)[:1] for each in definitions if (data := in_force(each))]
+    return [resource for one in found for resource in one if resource.namespaced]
 
 
 def _status(observed: Observed, now: float) -> Json:

@@ -136,6 +136,10 @@ class Watcher:
         self._timer = None
         self.wake()
 
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
     def close(self) -> None:
         self._closed = True
         self._forget(self)
@@ -256,6 +260,12 @@ class WatchCache:
                     watcher.push(event)
         shelf.watchers[watcher] = None
         return watcher
+
+    def end_watches(self, resource_key: str) -> None:
+        """End every watch of a resource, as when its definition changes; clients watch again."""
+        shelf = self._shelves.get(resource_key)
+        for watcher in tuple(shelf.watchers) if shelf is not None else ():
+            watcher.close()
 
     def on_events(self, callback: Callable[[Sequence[Event]], None]) -> None:
         """Call back with the events of each committed group, in order, on the loop."""

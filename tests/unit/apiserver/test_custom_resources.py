@@ -246,7 +246,7 @@ async def test_a_name_belongs_to_one_definition() -> None:
         each["type"]: (each["status"], each["reason"]) for each in made["status"]["conditions"]
     }
     assert found == {
-        "NamesAccepted": ("False", "KindConflict"),
+        "NamesAccepted": ("False", "ListKindConflict"),
         "Established": ("False", "NotAccepted"),
     }
 

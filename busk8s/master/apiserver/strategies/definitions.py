@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from busk8s.api.object import Json
 
-# Held until the objects of the definition are gone.
-CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
-
 
 def on_create(definition: Json) -> None:
     spec = definition["spec"]
@@ -15,9 +12,6 @@ def on_create(definition: Json) -> None:
         "acceptedNames": {"plural": "", "kind": ""},
         "storedVersions": stored(spec),
     }
-    finalizers = definition["metadata"].setdefault("finalizers", [])
-    if CLEANUP not in finalizers:
-        finalizers.append(CLEANUP)
 
 
 def on_update(definition: Json, old: Json) -> None:
