@@ -83,7 +83,8 @@ def _field(text: str) -> Field:
 
 def is_text_list(name: str) -> bool:
     """ExtraValue, Verbs: messages whose JSON is a list of strings."""
-    return [(field.name, field.label) for field in fields_of(name)] == [("items", "n")]
+    found = [(field.name, field.label, field.type) for field in fields_of(name)]
+    return found == [("items", "n", "string")]
 
 
 @cache

@@ -54,6 +54,7 @@ from busk8s.master.store.watch import WatchCache
 Handler = Callable[[Request], Awaitable[Response]]
 
 NOT_ACCEPTABLE = 406
+AS_STORED = frozenset({"", "*/*", "application/json", "application/json, */*"})  # As clients ask.
 LONG_BYTES = 256 * 1024  # An answer above this holds its seat until it is written.
 BODY_BYTES_MAX = 3 * 1024 * 1024  # Upstream's limit of a request body.
 
@@ -164,7 +165,11 @@ class ApiServer:
         if route.subresource == "proxy":
             return await proxy(self.parts, request, attributes)
         flow = self._gate.flow_of(attributes) if self._gate is not None else None
-        if verb == "get" and not request.query and not request.accept and not route.subresource:
+        if (
+            verb == "get"
+            and request.accept in AS_STORED
+            and not (request.query or route.subresource)
+        ):
             ready = self._ready(route)
             if ready is not None:
                 if flow is not None:

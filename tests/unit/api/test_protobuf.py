@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from busk8s.api.protobuf import MAGIC, decode, encode
 from busk8s.api.scheme import RESOURCES, model_of
-from busk8s.api.wire.messages import fields_of, message_class, message_name
+from busk8s.api.wire.messages import SCALARS, fields_of, message_class, message_name
 from busk8s.api.wire.reading import to_json
 from busk8s.api.wire.writing import fill
 
@@ -123,7 +123,7 @@ def of_type(name: str, depth: int) -> st.SearchStrategy[Any]:
     if depth == 0:
         return st.just({})
     fields = fields_of(name)
-    if [(f.name, f.label) for f in fields] == [("items", "n")]:
+    if [(f.name, f.label, f.type) for f in fields] == [("items", "n", "string")]:
         return st.lists(st.text("abc", min_size=1, max_size=2), min_size=1, max_size=2)
     optional: dict[str, st.SearchStrategy[Any]] = {}
     for field in fields:
@@ -148,13 +148,44 @@ NEVER_LISTED = {
 }
 
 
-@pytest.mark.parametrize("name", KINDS)
-@settings(max_examples=5)
+def reachable() -> list[str]:
+    """Every message inside any kind: what is deep in a kind is seldom drawn for the kind."""
+    found: dict[str, None] = {}
+    left = list(KINDS)
+    while left:
+        name = left.pop()
+        if name not in found and name not in SCALARS:
+            found[name] = None
+            left += [field.type for field in fields_of(name)]
+    return sorted(found)
+
+
+@pytest.mark.parametrize("name", reachable())
+@settings(max_examples=3)
 @given(data=st.data())
 def test_json_to_protobuf_to_json_is_the_identity_for(name: str, data: st.DataObject) -> None:
-    made = data.draw(of_type(name, 3))
-    again = message_class(name).FromString(fill(name, made).SerializeToString())
-    assert pruned(to_json(name)(again)) == pruned(made)
+    made = data.draw(of_type(name, 2))
+    if isinstance(made, dict) and name not in ("meta.v1.FieldsV1", "runtime.RawExtension"):
+        again = message_class(name).FromString(fill(name, made).SerializeToString())
+        assert pruned(to_json(name)(again)) == pruned(made)
+
+
+def test_a_pod_with_its_token_survives_the_wire() -> None:
+    sources = [
+        {"serviceAccountToken": {"path": "token", "expirationSeconds": 3607}},
+        {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+        {"downwardAPI": {"items": [{"path": "n", "fieldRef": {"fieldPath": "metadata.name"}}]}},
+    ]
+    volume = {"name": "v", "projected": {"sources": sources, "defaultMode": 420}}
+    containers = [{"name": "c", "resources": {}}]
+    pod = {
+        "kind": "Pod",
+        "apiVersion": "v1",
+        "metadata": {"name": "p"},
+        "spec": {"volumes": [volume], "containers": containers},
+        "status": {},
+    }
+    assert decode(encode(pod)) == pod
 
 
 def test_every_list_has_its_metadata_and_items_where_all_have_them() -> None:
