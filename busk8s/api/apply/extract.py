@@ -20,7 +20,7 @@ from busk8s.api.apply.fieldset import (
     key_element,
     value_element,
 )
-from busk8s.api.apply.layout import KEY_DEFAULTS, Layout
+from busk8s.api.apply.layout import Layout
 
 FINDINGS_MAX = 100  # Named in one refusal; more helps nobody.
 
@@ -63,7 +63,7 @@ def element_of(item: Any, layout: Layout) -> str:
         raise NoKey("associative list with keys may not have non-map elements")
     key = {}
     for name in layout.keys:
-        value = item.get(name, KEY_DEFAULTS.get(name))
+        value = item.get(name, layout.key_defaults.get(name))
         if value is not None:
             key[name] = value
     if not key:

@@ -17,6 +17,9 @@ from busk8s.api.structure import FieldShape, shapes
 
 Kind = Literal["leaf", "struct", "map", "keyed", "set", "any"]
 
+# The defaults of built-in kinds' fields that are keys of lists: absent means this.
+KEY_DEFAULTS: dict[str, Any] = {"protocol": "TCP"}
+
 
 @dataclass(slots=True, eq=False)
 class Layout:
@@ -27,6 +30,7 @@ class Layout:
     set     a list of scalars told apart by their value.
     any     untyped: maps are entered, all else is a leaf.
 
+    Of a keyed list `key_defaults` says what keys mean that an item leaves out.
     Of a leaf `whole` is what it must look like inside; None: a scalar of the type `scalar`.
     """
 
@@ -36,6 +40,7 @@ class Layout:
     keys: tuple[str, ...] = ()
     whole: Layout | None = None
     scalar: str = "any"
+    key_defaults: dict[str, Any] = field(default_factory=lambda: KEY_DEFAULTS)
     _typed: bool | None = None
 
     def child(self, name: str) -> Layout | None:
@@ -62,8 +67,6 @@ def _holds_anything(layout: Layout, above: list[Layout]) -> bool:
 
 
 ANYTHING = Layout("any")
-# The defaults of fields that are keys of lists: absent means this.
-KEY_DEFAULTS: dict[str, Any] = {"protocol": "TCP"}
 _SCALARS = ("string", "integer", "number", "boolean")
 _TEXTS = ("bytes",)
 

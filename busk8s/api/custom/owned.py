@@ -83,7 +83,14 @@ def _struct(node: Node) -> Layout:
 def _list(node: Node) -> Layout:
     item = layout_from(node.items) if node.items is not None else ANYTHING
     if node.list_type == "map":
-        return Layout("keyed", item=item, keys=tuple(sorted(node.list_keys)))
+        inner = node.items.properties if node.items is not None else {}
+        defaults = {
+            key: inner[key].default
+            for key in node.list_keys
+            if key in inner and inner[key].has_default
+        }
+        keys = tuple(sorted(node.list_keys))
+        return Layout("keyed", item=item, keys=keys, key_defaults=defaults)
     if node.list_type == "set":
         return Layout("set", item=item)
     return Layout("leaf", whole=Layout("set", item=item))
