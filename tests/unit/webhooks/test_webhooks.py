@@ -824,6 +824,111 @@ async def test_warnings_reach_the_client_whether_refused_or_not(
         assert any(key == "Warning" for key, _ in response.headers)
 
 
+@pytest.mark.parametrize("kind", ["Validating", "Mutating"])
+async def test_a_stored_webhook_that_cannot_be_used_refuses_what_it_covers(
+    certificates: Certificates, kind: str
+) -> None:
+    from busk8s.api.object import encode
+    from busk8s.master.store.base import Write
+
+    key = f"{kind.lower()}webhookconfigurations.admissionregistration.k8s.io"
+    async with cluster(certificates) as api:
+        selector = {"matchExpressions": [{"key": "a", "operator": "Near", "values": ["b"]}]}
+        body = {
+            "kind": f"{kind}WebhookConfiguration",
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "metadata": {"name": "old"},
+            "webhooks": [api.hook(objectSelector=selector)],
+        }
+        await api.store.commit((Write(f"{key}//old", encode(body), expect=0),))
+        status, data = await api.create()
+        assert status == 500
+        assert 'webhook "h.example.com" cannot be used' in data["message"]
+        await api.must("DELETE", f"/apis/admissionregistration.k8s.io/v1/{key.split('.')[0]}/old")
+        assert (await api.create())[0] == 201
+
+
+INVALID: dict[str, tuple[Json, str]] = {
+    "a short name": (
+        {"name": "short"},
+        'webhooks[0].name: Invalid value: "short": should be a domain with at least three '
+        "segments separated by dots",
+    ),
+    "side effects": (
+        {"sideEffects": "Some"},
+        'webhooks[0].sideEffects: Unsupported value: "Some": supported values: "None", '
+        '"NoneOnDryRun"',
+    ),
+    "a long timeout": (
+        {"timeoutSeconds": 31},
+        "webhooks[0].timeoutSeconds: Invalid value: 31: the timeout value must be between 1 and "
+        "30 seconds",
+    ),
+    "no way to it": (
+        {"clientConfig": {}},
+        "webhooks[0].clientConfig: Required value: exactly one of url or service is required",
+    ),
+    "plain http": (
+        {"clientConfig": {"url": "http://x.example.com"}},
+        "webhooks[0].clientConfig.url: Invalid value: \"http\": 'https' is the only allowed URL "
+        "scheme; desired format: https://host[/path]",
+    ),
+    "a URL with a query": (
+        {"clientConfig": {"url": "https://x.example.com?a=b"}},
+        'webhooks[0].clientConfig.url: Invalid value: "a=b": query parameters are not permitted '
+        "in the URL",
+    ),
+    "a bad path": (
+        {"clientConfig": {"service": {"name": "h", "namespace": "n", "path": "x//"}}},
+        "webhooks[0].clientConfig.service.path: Invalid value: \"x//\": must start with a '/'",
+    ),
+    "no known version": (
+        {"admissionReviewVersions": ["v9"]},
+        'webhooks[0].admissionReviewVersions: Invalid value: ["v9"]: must include at least one of '
+        "v1, v1beta1",
+    ),
+    "all and more": (
+        {"rules": [{**MINE[0], "resources": ["*/*", "pods"]}]},
+        'webhooks[0].rules[0].resources: Invalid value: ["*/*","pods"]: if \'*/*\' is present, '
+        "must not specify other resources",
+    ),
+    "an unknown operation": (
+        {"rules": [{**MINE[0], "operations": ["READ"]}]},
+        'webhooks[0].rules[0].operations[0]: Unsupported value: "READ": supported values: "*", '
+        '"CONNECT", "CREATE", "DELETE", "UPDATE"',
+    ),
+    "no rules' versions": (
+        {"rules": [{**MINE[0], "apiVersions": []}]},
+        "webhooks[0].rules[0].apiVersions: Required value",
+    ),
+    "a bad selector": (
+        {"objectSelector": {"matchLabels": {"a b": "c"}}},
+        "webhooks[0].objectSelector.matchLabels",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", INVALID)
+async def test_a_configuration_is_validated_in_upstreams_words(
+    certificates: Certificates, case: str
+) -> None:
+    over, said = INVALID[case]
+    async with cluster(certificates) as api:
+        status, data = await api.configure(over)
+    assert status == 422
+    assert said in data["message"]
+
+
+@pytest.mark.parametrize("bundle", ["%%%", "abc", "", "aGVsbG8"])
+async def test_no_bundle_can_hurt_the_store(certificates: Certificates, bundle: str) -> None:
+    async with cluster(certificates) as api:
+        status, _ = await api.configure(
+            {"clientConfig": {"url": api.hooks.url, "caBundle": bundle}, "failurePolicy": "Ignore"}
+        )
+        assert status in (201, 400, 422)
+        assert (await api.create())[0] in (201, 500)
+
+
 async def test_a_flood_of_warnings_is_cut(certificates: Certificates) -> None:
     def answer(asked: Json) -> Json:
         return review(asked, warnings=[f"{n} " + "w" * 1000 for n in range(1000)])

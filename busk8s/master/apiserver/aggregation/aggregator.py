@@ -37,6 +37,8 @@ DOCUMENT_BYTES_MAX = 4 * 1024 * 1024
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 PORT = 443
 
+_CLAIMED = ("/apis/", "/openapi/v3/apis/")
+_CLAIMED_RAW = (b"/apis/", b"/openapi/v3/apis/")
 Handler = Callable[[Request], Awaitable[Response]]
 
 _VERBS = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH": "patch"}
@@ -108,6 +110,7 @@ class Aggregator:
         self._identity = identity
         self._services: dict[tuple[str, str], Service] = {}
         self._groups: dict[str, list[Service]] = {}
+        self._documents: dict[tuple[str, str], list[Json]] = {}
 
     def open(self) -> None:
         self._cache.on_events(self._observe)
@@ -124,11 +127,11 @@ class Aggregator:
         """Whether a request with this target needs all of its headers."""
         if b"/proxy" in target:
             return True
-        return bool(self._services) and target.startswith((b"/apis/", b"/openapi/v3/apis/"))
+        return bool(self._services) and target.startswith(_CLAIMED_RAW)
 
     def claim(self, request: Request) -> Foreign | None:
         """The other server's request that `request` is."""
-        if not self._services or not request.path.startswith("/"):
+        if not self._services or not request.path.startswith(_CLAIMED):
             return None
         parts = [part for part in request.path.split("/") if part]
         document = parts[:2] == ["openapi", "v3"]
@@ -226,12 +229,26 @@ class Aggregator:
         }
 
     async def _resources(self, service: Service) -> list[Json] | None:
+        """What it says it serves: as it was last heard, so that asking us costs it nothing."""
+        known = self._documents.get((service.group, service.version))
+        if known is not None:
+            return known
         try:
-            answer = await self.ask(service)
-            found = orjson.loads(answer.body).get("resources")
-        except (CallFailed, orjson.JSONDecodeError, AttributeError):
+            return self.learn(service, (await self.ask(service)).body)
+        except CallFailed:
             return None
-        return [r for r in found if isinstance(r, dict)] if isinstance(found, list) else None
+
+    def learn(self, service: Service, body: bytes) -> list[Json] | None:
+        """Keep what is in its discovery document; None when it is none."""
+        try:
+            found = orjson.loads(body).get("resources")
+        except (orjson.JSONDecodeError, AttributeError):
+            return None
+        if not isinstance(found, list):
+            return None
+        kept = [each for each in found if isinstance(each, dict)]
+        self._documents[service.group, service.version] = kept
+        return kept
 
     async def ask(self, service: Service) -> Answer:
         """Its discovery document, asked as upstream's aggregator does. Raises CallFailed."""
@@ -262,6 +279,7 @@ class Aggregator:
         services = [service for service in found if service is not None]
         services.sort(key=lambda s: (-s.group_priority, s.group, -s.version_priority, s.version))
         self._services = {(s.group, s.version): s for s in services}
+        self._documents = {k: v for k, v in self._documents.items() if k in self._services}
         self._groups = {}
         for service in services:
             self._groups.setdefault(service.group, []).append(service)

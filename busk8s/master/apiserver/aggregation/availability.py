@@ -223,6 +223,7 @@ class Availability:
             why = f"bad status from {url}: {answer.status}"
             said = f"failing or missing response from {url}: {why}"
             return "False", "FailedDiscoveryCheck", said
+        self._aggregator.learn(service, answer.body)
         return "True", "Passed", "all checks passed"
 
     async def _tell(self, name: str, said: Said) -> None:

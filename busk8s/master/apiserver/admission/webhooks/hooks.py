@@ -9,8 +9,9 @@ Invariant the list is that of the cache's present objects; a write is answered f
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from busk8s import errors
 from busk8s.api.object import Json, Object
 from busk8s.api.scheme import Resource
 from busk8s.master.apiserver.admission.matching import (
@@ -19,6 +20,7 @@ from busk8s.master.apiserver.admission.matching import (
     Matcher,
     equivalents,
 )
+from busk8s.master.apiserver.admission.plugin import Lookup
 from busk8s.master.apiserver.attributes import Operation
 from busk8s.master.apiserver.outgoing import Target, target_of
 from busk8s.master.store.watch import Event, WatchCache
@@ -45,6 +47,13 @@ class Hook:
     reinvocable: bool
     conditions: tuple[tuple[str, str], ...] = ()
     uid: str = field(default="")
+    broken: str = ""  # why it could not be compiled: whatever its rules cover is refused
+
+    def match(self, operation: Operation, lookup: Lookup) -> Resource | None:
+        """As Matcher.match; raises errors.Error (500) for a webhook nobody can ask."""
+        if self.broken:
+            raise errors.internal(self.broken)
+        return self.matcher.match(operation, lookup)
 
 
 def compile_hook(
@@ -71,6 +80,16 @@ def compile_hook(
         tuple((c["name"], c["expression"]) for c in hook.get("matchConditions") or ()),
         f"{configuration}/{name}",
     )
+
+
+def _compiled(configuration: str, index: int, hook: Json, equivalents: Equivalents) -> Hook:
+    """This runs while a write is taken in, which must not fail for what was stored once."""
+    try:
+        return compile_hook(configuration, index, hook, equivalents)
+    except (errors.Error, ValueError) as error:
+        bare: Json = {key: hook[key] for key in ("name", "rules", "matchPolicy") if key in hook}
+        made = compile_hook(configuration, index, bare, equivalents)
+        return replace(made, broken=f'webhook "{made.name}" cannot be used: {error}')
 
 
 class Hooks:
@@ -124,7 +143,7 @@ class Hooks:
         hooks: list[Hook] = []
         for configuration in self._cache.list(self._key):  # in the order of names
             for hook in _hooks_of(configuration):
-                hooks.append(compile_hook(configuration.name, len(hooks), hook, self._equivalents))
+                hooks.append(_compiled(configuration.name, len(hooks), hook, self._equivalents))
         self._hooks = tuple(hooks)
         self._known.clear()
 

@@ -93,7 +93,7 @@ class MutatingWebhooks:
         if operation.round and orjson.dumps(operation.object) != memory.left:
             memory.object_changed()  # by what ran again before us
         for hook in self._hooks.interested(operation):
-            seen_as = hook.matcher.match(operation, self._lookup)
+            seen_as = hook.match(operation, self._lookup)
             if seen_as is None or not hold(self._conditions, hook, operation, seen_as):
                 continue
             if operation.round and hook.uid not in memory.again:

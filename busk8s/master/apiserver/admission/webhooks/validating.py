@@ -39,7 +39,7 @@ class ValidatingWebhooks:
     async def admit(self, operation: Operation) -> None:
         chosen: list[tuple[Hook, Resource]] = []
         for hook in self._hooks.interested(operation):
-            seen_as = hook.matcher.match(operation, self._lookup)
+            seen_as = hook.match(operation, self._lookup)
             if seen_as is not None and hold(self._conditions, hook, operation, seen_as):
                 chosen.append((hook, seen_as))
         if len(chosen) == 1:
