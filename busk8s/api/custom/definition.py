@@ -18,6 +18,7 @@ from busk8s.api.custom.conversions import conversion_failures
 from busk8s.api.custom.defaultrules import default_failures
 from busk8s.api.custom.node import SchemaTooBig, has_rules, measure
 from busk8s.api.custom.schemarules import keyword_failures
+from busk8s.api.custom.schematypes import type_failures
 from busk8s.api.custom.structure import structural_failures
 from busk8s.api.meta import dns1035_errors, subdomain_errors
 from busk8s.api.rules.cause import forbidden, immutable, invalid, not_supported, required
@@ -192,7 +193,8 @@ def schema_failures(schema: Json, path: str, *, status: bool = False) -> list[Ca
         measure(schema)
     except SchemaTooBig as error:
         return [invalid(path, "", str(error))]
-    causes: list[Cause] = []
+    if causes := type_failures(schema, path):
+        return causes
     if status:
         causes += _root_failures(schema, path)
     if schema.get("nullable"):

@@ -269,3 +269,19 @@ def test_more_than_eight_selectable_fields_are_refused() -> None:
     fields = [{"jsonPath": f".spec.{name}"} for name in names]
     obj["spec"]["versions"][0]["selectableFields"] = fields
     assert said(obj) == ["spec.selectableFields: Too many: 9: must have at most 8 items"]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "x", {"properties": [1]}, {"properties": {"a": 3}}, {"type": 5}, {"allOf": {"x": 1}},
+        {"maxLength": "x"}, {"pattern": 7}, {"enum": {}}, {RULES: [1]}, {"required": 5},
+        {"type": "array", "items": {"type": "array", "items": {"not": [1]}}},
+    ],
+    ids=str,
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["items", "additionalProperties"])
+def test_what_is_no_schema_at_all_is_refused_and_breaks_nothing(name: str, part: Any) -> None:
+    kind = "array" if name == "items" else "object"
+    (cause, *_) = said(definition(field({"type": kind, name: part})))
+    assert cause.startswith(f'{ROOT}: Invalid value: ""')
