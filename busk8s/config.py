@@ -237,6 +237,11 @@ class DataDir:
         return self.path / "store.db"
 
     @property
+    def encryption_keys(self) -> Path:
+        """What Secrets in the database are sealed with. Without it they are lost."""
+        return self.path / "encryption-keys.json"
+
+    @property
     def kubeconfig(self) -> Path:
         return self.path / "admin.kubeconfig"
 

@@ -403,6 +403,14 @@ def kubeconfig(
     verbs.kubeconfig(_data(data_dir), token=token)
 
 
+@app.command("rotate-encryption-key")
+def rotate_encryption_key(data_dir: DataDirOption = None) -> None:
+    """Seal all Secrets with a new key and forget the old one. The master must be down."""
+    from busk8s.cli import verbs
+
+    verbs.rotate_encryption_key(_data(data_dir))
+
+
 @app.command()
 def status(data_dir: DataDirOption = None) -> None:
     """What runs, and whether all of it is well (exit code 4 if not)."""

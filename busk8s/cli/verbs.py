@@ -57,6 +57,18 @@ def token_revoke(data: DataDir, token: str) -> None:
     output.say(f"token {text} revoked: it lets no further worker in")
 
 
+def rotate_encryption_key(data: DataDir) -> None:
+    from busk8s.master.store.base import StoreError
+    from busk8s.master.store.rotation import rotate
+
+    data.not_in_use()
+    try:
+        count = rotate(data.database, data.encryption_keys)
+    except StoreError as error:
+        raise ConfigError(str(error)) from None
+    output.say(f"{count} rows of Secrets sealed with a new key in {data.encryption_keys}")
+
+
 def kubeconfig(data: DataDir, *, token: bool) -> None:
     from busk8s.master.apiserver import kubeconfig as form
     from busk8s.master.apiserver.pki import Pki

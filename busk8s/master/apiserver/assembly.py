@@ -12,7 +12,6 @@ import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from busk8s.api import scheme
 from busk8s.bus.wire import Endpoints
@@ -55,6 +54,7 @@ from busk8s.master.apiserver.rbac.authorizer import RbacAuthorizer
 from busk8s.master.apiserver.rbac.bootstrap import bootstrap_roles
 from busk8s.master.apiserver.server import ApiServer
 from busk8s.master.store.base import StoreError
+from busk8s.master.store.seal import KeyFile, Seal
 from busk8s.master.store.sqlite import SqliteStore
 from busk8s.master.store.watch import WatchCache
 from busk8s.tasks import Nursery
@@ -100,7 +100,7 @@ async def running(
         door = PodDoor(settings)
         sockets, port = _listening(settings, door, stack)
         catalog = Catalog()
-        cache, store = await _open_store(data.database, catalog, clock, stack)
+        cache, store = await _open_store(data, catalog, clock, stack)
         rbac = RbacAuthorizer(cache)
         authorizer = ClusterAuthorizer(NodeAuthorizer(cache), rbac)
         outgoing = _outgoing(cache, clock, stack)
@@ -258,9 +258,9 @@ def _bus_face(
 
 
 async def _open_store(
-    path: Path, catalog: Catalog, clock: Clock, stack: AsyncExitStack
+    data: DataDir, catalog: Catalog, clock: Clock, stack: AsyncExitStack
 ) -> tuple[WatchCache, SqliteStore]:
-    store = SqliteStore(path, clock)
+    store = SqliteStore(data.database, clock, Seal(KeyFile(data.encryption_keys)))
     try:
         await store.open()
     except StoreError as error:

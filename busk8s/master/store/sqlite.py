@@ -32,6 +32,7 @@ from busk8s.master.store.base import (
     Write,
 )
 from busk8s.master.store.log import Decided, Ledger
+from busk8s.master.store.seal import Seal
 from busk8s.master.store.sqlite_file import AFTER_ALL_KEYS, NO_LIMIT, LogFile, explain
 from busk8s.tasks import Nursery
 
@@ -42,12 +43,15 @@ Waiting = tuple[Sequence[Write], "asyncio.Future[int | Lost]"]
 
 
 class SqliteStore:
-    """Implements base.Store on the file `path`. One process at a time may have it open."""
+    """Implements base.Store on the file `path`. One process at a time may have it open.
 
-    def __init__(self, path: Path, clock: Clock) -> None:
+    `seal` None: Secrets lie in the file as they are.
+    """
+
+    def __init__(self, path: Path, clock: Clock, seal: Seal | None = None) -> None:
         self._path = path
         self._clock = clock
-        self._file = LogFile(path)
+        self._file = LogFile(path, seal)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._ledger = Ledger()
         self._oldest = 0

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from busk8s.master.store.base import Change, Record, StoreError
+from busk8s.master.store.seal import MARK, SEALED, Seal
 
 SCHEMA_VERSION = 1
 COMPACT_ROWS_MAX = 2_000  # Rows one compaction step may delete: bounds how long commits wait.
@@ -44,9 +45,11 @@ NO_LIMIT = -1
 class LogFile:
     """Every method may raise sqlite3.Error; see `explain`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, seal: Seal | None = None) -> None:
         self._path = path
+        self._seal = seal
         self._db: sqlite3.Connection | None = None
+        self.resealed = 0  # Rows that were rewritten when the file was opened.
 
     def open(self) -> tuple[int, dict[str, int], int]:
         """(newest revision, key -> revision of what keys hold now, oldest known revision).
@@ -59,6 +62,8 @@ class LogFile:
         try:
             _configure(db)
             oldest = self._migrate(db)
+            if self._seal is not None:
+                self.resealed = _reseal(db, self._seal)
             newest = db.execute("SELECT max(revision) FROM log").fetchone()[0] or 0
             rows = db.execute(_STATE_AT, ("", AFTER_ALL_KEYS, newest))
             index = {key: revision for key, value, revision in rows if value is not None}
@@ -95,11 +100,11 @@ class LogFile:
             db.execute("PRAGMA synchronous=NORMAL")
         try:
             if len(changes) <= INSERT_ROWS_MAX:  # One statement is a transaction by itself.
-                _insert(db, changes, at)
+                _insert(db, changes, at, self._seal)
             else:
                 db.execute("BEGIN IMMEDIATE")
                 for start in range(0, len(changes), INSERT_ROWS_MAX):
-                    _insert(db, changes[start : start + INSERT_ROWS_MAX], at)
+                    _insert(db, changes[start : start + INSERT_ROWS_MAX], at, self._seal)
                 db.execute("COMMIT")
         except sqlite3.Error:
             if db.in_transaction:
@@ -112,14 +117,26 @@ class LogFile:
     def select(self, low: str, high: str, at: int) -> Sequence[Record]:
         """What keys in [low, high) held at revision `at`, by key."""
         rows = self._opened().execute(_STATE_AT, (low, high, at))
-        return [Record(key, value, revision) for key, value, revision in rows if value is not None]
+        take = self._take
+        return [
+            Record(key, take(key, value), revision)
+            for key, value, revision in rows
+            if value is not None
+        ]
+
+    def _take(self, key: str, value: bytes) -> bytes:
+        return self._seal.take(key, value) if self._seal is not None else value
 
     def changes(self, since: int, limit: int) -> Sequence[Change]:
         rows = self._opened().execute(
             "SELECT revision, key, value FROM log WHERE revision > ? ORDER BY revision LIMIT ?",
             (since, limit),
         )
-        return [Change(*row) for row in rows]
+        take = self._take
+        return [
+            Change(revision, key, None if value is None else take(key, value))
+            for revision, key, value in rows
+        ]
 
     def newest_before(self, at: float, *, above: int) -> int:
         """The last revision written before time `at`, of those above `above`; 0 if none."""
@@ -150,15 +167,47 @@ class LogFile:
         return self._db
 
 
-def _insert(db: sqlite3.Connection, changes: Sequence[Change], at: float) -> None:
+def _reseal(db: sqlite3.Connection, seal: Seal) -> int:
+    """Seal every row that the first key has not; nothing of what was plain stays in the file."""
+    rows = [
+        row
+        for prefix in SEALED
+        for row in db.execute(
+            "SELECT revision, key, value FROM log WHERE key >= ? AND key < ? AND value IS NOT NULL",
+            (prefix, prefix + AFTER_ALL_KEYS),
+        )
+    ]
+    seal.load(fresh=not any(value.startswith(MARK) for _, _, value in rows))
+    late = [row for row in rows if not seal.sealed_by_first(row[2])]
+    if not late:
+        return 0
+    db.execute("PRAGMA secure_delete=ON")
+    db.execute("BEGIN IMMEDIATE")
+    for revision, key, value in late:
+        sealed = seal.put(key, seal.take(key, value))
+        db.execute("UPDATE log SET value = ? WHERE revision = ?", (sealed, revision))
+    db.execute("COMMIT")
+    db.execute("VACUUM")
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return len(late)
+
+
+def _insert(
+    db: sqlite3.Connection, changes: Sequence[Change], at: float, seal: Seal | None
+) -> None:
     """All rows by one statement.
 
     Each call into SQLite lets go of the interpreter's lock; to get it back from a busy event loop
     takes longer than writing the row.
     """
     values = ", ".join(["(?, ?, ?, ?)"] * len(changes))
-    row = [part for c in changes for part in (c.revision, c.key, c.value, at)]
+    put = seal.put if seal is not None else _as_it_is
+    row = [part for c in changes for part in (c.revision, c.key, put(c.key, c.value), at)]
     db.execute("INSERT INTO log VALUES " + values, row)
+
+
+def _as_it_is(key: str, value: bytes | None) -> bytes | None:
+    return value
 
 
 def _configure(db: sqlite3.Connection) -> None:
