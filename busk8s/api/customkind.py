@@ -59,16 +59,24 @@ class ScalePaths:
 class CustomKind:
     """`version` names one of the definition's `spec.versions`; it is read when first needed."""
 
-    def __init__(self, definition: Object, version: str, family: Family) -> None:
+    def __init__(
+        self, definition: Object, version: str, family: Family, *, deprecated: bool, warning: str
+    ) -> None:
         self._definition, self._name = definition, version
         self.family = family
+        self.deprecated = deprecated
+        self.warning = warning  # What users of a deprecated version are told, if not the usual.
         self._completed: dict[tuple[str, str], tuple[Object, Object]] = {}
 
-    @cached_property
-    def _version(self) -> Json:
+    def _read(self) -> Json:
+        """The whole entry of `spec.versions`, parsed anew: nobody keeps it."""
         versions = self._definition.glance()["spec"]["versions"]
         found: Json = next(one for one in versions if one["name"] == self._name)
         return found
+
+    @cached_property
+    def _version(self) -> Json:
+        return {key: value for key, value in self._read().items() if key != "schema"}
 
     @cached_property
     def identity(self) -> str:
@@ -104,24 +112,22 @@ class CustomKind:
     def schema(self) -> Structural:
         from busk8s.api.custom.structural import compile_schema
 
-        return compile_schema((self._version.get("schema") or {}).get("openAPIV3Schema") or {})
+        return compile_schema(
+            _bare((self._read().get("schema") or {}).get("openAPIV3Schema") or {})
+        )
+
+    def published(self, *, v2: bool) -> Json:
+        """The schema as OpenAPI shows it, made anew: nobody keeps it."""
+        from busk8s.api.custom.structural import compile_schema
+
+        schema = (self._read().get("schema") or {}).get("openAPIV3Schema") or {}
+        return compile_schema(schema).published(v2=v2)
 
     @cached_property
     def selectable(self) -> frozenset[str]:
         """The fields, beside those of metadata, that a field selector may name."""
         fields = self._version.get("selectableFields") or ()
         return frozenset(str(each["jsonPath"]).removeprefix(".") for each in fields)
-
-    @cached_property
-    def warning(self) -> str:
-        """What users of this version are told; "" when it is not deprecated."""
-        if not self._version.get("deprecated"):
-            return ""
-        return str(self._version.get("deprecationWarning") or "")
-
-    @property
-    def deprecated(self) -> bool:
-        return bool(self._version.get("deprecated"))
 
     @cached_property
     def scale(self) -> ScalePaths | None:
@@ -139,6 +145,22 @@ class CustomKind:
         from busk8s.api.tables.custom import printer_of
 
         return printer_of(self._version.get("additionalPrinterColumns") or ())
+
+
+def _bare(schema: Any) -> Any:
+    """`schema` without its descriptions, which are most of it, and only documents show."""
+    if isinstance(schema, list):
+        return [_bare(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: value if key in _VALUES else _bare(value)
+        for key, value in schema.items()
+        if key != "description" or not isinstance(value, str)
+    }
+
+
+_VALUES = frozenset(("default", "enum", "example"))  # Not schemas: data of the kind.
 
 
 def steps(path: str) -> tuple[str, ...]:

@@ -35,7 +35,13 @@ def resources_of(definition: Object, data: Json) -> tuple[Resource, ...]:
     )
     made: dict[str, Resource] = {}
     for version in versions:
-        kind = CustomKind(definition, version["name"], family)
+        kind = CustomKind(
+            definition,
+            version["name"],
+            family,
+            deprecated=bool(version.get("deprecated")),
+            warning=str(version.get("deprecationWarning") or ""),
+        )
         made[version["name"]] = _resource(spec, names, version, kind)
     family.versions = made
     family.storage = next(made[version["name"]] for version in versions if version["storage"])

@@ -124,7 +124,7 @@ def _custom(resources: Iterable[Resource], *, v2: bool) -> dict[str, Json]:
         if resource.custom is None:
             continue
         base = ".".join([*reversed(resource.group.split(".")), resource.version])
-        schema = {**resource.custom.schema.published(v2=v2)}
+        schema = {**resource.custom.published(v2=v2)}
         properties = dict(schema.get("properties") or {})
         properties |= {
             "apiVersion": {"type": "string"},

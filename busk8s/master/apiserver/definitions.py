@@ -54,6 +54,8 @@ class DefinitionKeeper:
                     self._later(waiting)
             else:
                 self._note(event.object)
+                # Schemas are large when parsed, and seldom read: they stay bytes.
+                event.object.forget()
 
     def _note(self, definition: Object) -> None:
         data = definition.glance()
@@ -89,25 +91,24 @@ class DefinitionKeeper:
         definition = self._cache.get(DEFINITIONS, "", name)
         if definition is None:
             return True
-        others = self._taken[definition.glance()["spec"]["group"]]
-        status = decide(definition, others, self._clock.now())
-        if status != definition.data.get("status"):
-            return await self._write(definition, status)
-        return not definition.deleting or await self._empty(definition)
+        data = definition.glance()
+        status = decide(name, data, self._taken[data["spec"]["group"]], self._clock.now())
+        if status != data.get("status"):
+            return await self._write(name, {**data, "status": status})
+        return "deletionTimestamp" not in data["metadata"] or await self._empty(name, data)
 
-    async def _write(self, definition: Object, status: Json) -> bool:
-        body = {**definition.data, "status": status}
-        path = f"{PATH}/{definition.name}/status"
+    async def _write(self, name: str, body: Json) -> bool:
+        path = f"{PATH}/{name}/status"
         code, answer = await ask(self._dispatch, "PUT", path, body)
         if code >= 400 and code not in (404, 409):
-            log.warning("a definition's status was refused", name=definition.name, why=answer)
+            log.warning("a definition's status was refused", name=name, why=answer)
         return code < 400 or code == 404
 
-    async def _empty(self, definition: Object) -> bool:
+    async def _empty(self, name: str, data: Json) -> bool:
         """Delete what is left of its objects; let it go once there is nothing."""
-        if CLEANUP not in (definition.metadata.get("finalizers") or ()):
+        if CLEANUP not in (data["metadata"].get("finalizers") or ()):
             return True
-        spec = definition.data["spec"]
+        spec = data["spec"]
         plural, group = spec["names"]["plural"], spec["group"]
         # A definition of which no version is served cannot have its objects deleted by request.
         version = next((each["name"] for each in spec["versions"] if each["served"]), "")
@@ -120,19 +121,18 @@ class DefinitionKeeper:
             )
         if self._cache.list(f"{plural}.{group}"):
             return False
-        rest = [each for each in definition.metadata["finalizers"] if each != CLEANUP]
-        metadata = {**definition.metadata, "finalizers": rest}
-        path = f"{PATH}/{definition.name}"
-        code, _ = await ask(self._dispatch, "PUT", path, {**definition.data, "metadata": metadata})
+        rest = [each for each in data["metadata"]["finalizers"] if each != CLEANUP]
+        metadata = {**data["metadata"], "finalizers": rest}
+        path = f"{PATH}/{name}"
+        code, _ = await ask(self._dispatch, "PUT", path, {**data, "metadata": metadata})
         return code < 400 or code == 404
 
 
-def decide(definition: Object, taken: Names, now: float) -> Json:
-    """The status `definition` should have among the others."""
-    data = definition.data
+def decide(name: str, data: Json, taken: Names, now: float) -> Json:
+    """The status definition `name` should have among the others."""
     spec, status = data["spec"], data.get("status") or {}
     names, accepted = spec["names"], dict(status.get("acceptedNames") or {})
-    conflict = _conflict(definition, taken)
+    conflict = _conflict(name, data["spec"], taken)
     conditions: list[Json] = [dict(each) for each in status.get("conditions") or ()]
     if conflict is None:
         accepted = {key: value for key, value in names.items() if value}
@@ -140,26 +140,25 @@ def decide(definition: Object, taken: Names, now: float) -> Json:
     else:
         _set(conditions, "NamesAccepted", False, *conflict, now)
     established = _is(conditions, "Established")
-    if conflict is None and not definition.deleting:
+    if conflict is None and "deletionTimestamp" not in data["metadata"]:
         text = "the initial names have been accepted"
         _set(conditions, "Established", True, "InitialNamesAccepted", text, now)
     elif conflict is not None and not established:
         text = "not all names are accepted"
         _set(conditions, "Established", False, "NotAccepted", text, now)
-    if definition.deleting:
+    if "deletionTimestamp" in data["metadata"]:
         text = "CustomResource deletion is in progress"
         _set(conditions, "Terminating", True, "InstanceDeletionInProgress", text, now)
     return {**status, "conditions": conditions, "acceptedNames": accepted}
 
 
-def _conflict(definition: Object, accepted: Names) -> tuple[str, str] | None:
+def _conflict(own: str, spec: Json, accepted: Names) -> tuple[str, str] | None:
     """(reason, message) when a name is somebody else's already in the group."""
-    spec = definition.data["spec"]
     names, group = spec["names"], spec["group"]
     resources: set[str] = set()
     kinds: set[str] = set()
     for other, taken in accepted.items():
-        if other == definition.name:
+        if other == own:
             continue
         resources |= {*_texts(taken, "plural", "singular"), *(taken.get("shortNames") or ())}
         kinds |= {*_texts(taken, "kind", "listKind")}
