@@ -29,7 +29,9 @@ from busk8s.api.request import Request, Response, User
 from busk8s.clock import SystemClock
 from busk8s.ids import RandomIds
 from busk8s.master.apiserver.admission.chain import AdmissionChain
+from busk8s.master.apiserver.admission.expressions import MatchConditions
 from busk8s.master.apiserver.admission.webhooks.plugins import Webhooks
+from busk8s.master.apiserver.attributes import AllowAll
 from busk8s.master.apiserver.catalog import Catalog
 from busk8s.master.apiserver.outgoing import Outgoing
 from busk8s.master.apiserver.server import ApiServer
@@ -59,7 +61,8 @@ class Cluster:
         self.cache = WatchCache(self.store, self.catalog.shelf, clock)
         ids = RandomIds(random.Random())
         self.outgoing = Outgoing(self.cache, clock)
-        self.webhooks = Webhooks(self.cache, self.outgoing, ids, clock)
+        conditions = MatchConditions(self.cache, AllowAll())
+        self.webhooks = Webhooks(self.cache, self.outgoing, ids, clock, conditions)
         chain = AdmissionChain(
             self.cache,
             ids=ids,
@@ -695,6 +698,31 @@ async def test_who_is_asked(certificates: Certificates, case: str) -> None:
         status, said = await api.configure(over)
         assert status == 201, said
         await api.create()
+        assert bool(api.hooks.asked) is asked
+
+
+CONDITIONS: dict[str, tuple[list[str], str, int, bool]] = {
+    "all true": (
+        ["object.metadata.name == 'm'", "request.operation == 'CREATE'"],
+        "Fail",
+        201,
+        True,
+    ),
+    "one false": (["true", "object.data.a == '2'"], "Fail", 201, False),
+    "false beside an error": (["object.data.zz == '2'", "false"], "Fail", 201, False),
+    "an error that refuses": (["object.data.zz == '2'"], "Fail", 403, False),
+    "an error that is ignored": (["object.data.zz == '2'"], "Ignore", 201, False),
+}
+
+
+@pytest.mark.parametrize("case", CONDITIONS)
+async def test_match_conditions_decide_who_is_asked(certificates: Certificates, case: str) -> None:
+    texts, policy, code, asked = CONDITIONS[case]
+    conditions = [{"name": f"c{n}", "expression": text} for n, text in enumerate(texts)]
+    async with cluster(certificates) as api:
+        await api.configure({"matchConditions": conditions, "failurePolicy": policy})
+        status, said = await api.create()
+        assert status == code, said
         assert bool(api.hooks.asked) is asked
 
 
