@@ -21,7 +21,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from busk8s.authentication_settings import AuthenticationSettings
+from busk8s.audit_settings import AuditSettings
 from busk8s.ids import IdSource
 
 HTTPS_PORT = 6440
@@ -50,7 +50,7 @@ def default_data_dir() -> Path:
 
 
 @dataclass(frozen=True, slots=True)
-class MasterSettings(AuthenticationSettings):
+class MasterSettings(AuditSettings):
     """What a master is started with. Port 0: any free one (tests)."""
 
     data_dir: Path

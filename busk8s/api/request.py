@@ -21,6 +21,8 @@ class User:
     groups: tuple[str, ...] = ()
     uid: str = ""
     extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    # Who acts as this user, when it is impersonated.
+    real: User | None = field(default=None, compare=False)
 
 
 ANONYMOUS = User("system:anonymous", ("system:unauthenticated",))
@@ -46,6 +48,8 @@ class Request:
     target: bytes = b""
     lines: Sequence[tuple[str, str]] = ()
     upgrade: bool = False
+    source: str = ""  # The address it came from; "" = over the bus.
+    notes: dict[str, str] = field(default_factory=dict)  # Admission's, for the audit log.
 
     def param(self, name: str, default: str = "") -> str:
         """The first value of query parameter `name`."""

@@ -1,7 +1,7 @@
-"""The flags of AuthenticationSettings on every command that starts an API server.
+"""The flags of AuditSettings, login among them, on every command that starts an API server.
 
 Owns      turning the settings' fields into options, and options back into settings' fields.
-Leaves    what the flags mean (authentication_settings).
+Leaves    what the flags mean (authentication_settings, audit_settings).
 """
 
 from __future__ import annotations
@@ -14,10 +14,13 @@ from typing import Annotated, Any
 
 import typer
 
-from busk8s.authentication_settings import HELP, AuthenticationSettings
+from busk8s import audit_settings, authentication_settings
+from busk8s.audit_settings import AuditSettings
 from busk8s.config import ConfigError
 
 PANEL = "Who may log in"  # Apart in --help: most clusters need none of them.
+AUDIT_PANEL = "What is written down"
+HELP = {**authentication_settings.HELP, **audit_settings.HELP}
 
 
 def with_login_flags(command: Callable[..., None]) -> Callable[..., None]:
@@ -25,13 +28,13 @@ def with_login_flags(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def told(*args: Any, **given: Any) -> None:
-        names = [entry.name for entry in fields(AuthenticationSettings)]
+        names = [entry.name for entry in fields(AuditSettings)]
         login = {name: _value(name, given.pop(name)) for name in names}
         command(*args, login=login, **given)
 
     signature = inspect.signature(command, eval_str=True)
     own = [p for p in signature.parameters.values() if p.name != "login"]
-    options = [_option(entry) for entry in fields(AuthenticationSettings)]
+    options = [_option(entry) for entry in fields(AuditSettings)]
     told.__signature__ = signature.replace(parameters=[*own, *options])  # type: ignore[attr-defined] # inspect reads it
     told.__annotations__ = {p.name: p.annotation for p in (*own, *options)}
     return told
@@ -44,7 +47,8 @@ def _option(entry: Any) -> inspect.Parameter:
     assert entry.default is not MISSING
     annotation: Any = list[str] | None if many else str
     default = None if many else _text(entry.default)
-    option = typer.Option(flag, help=HELP[entry.name], rich_help_panel=PANEL, show_default=False)
+    panel = AUDIT_PANEL if entry.name in audit_settings.HELP else PANEL
+    option = typer.Option(flag, help=HELP[entry.name], rich_help_panel=panel, show_default=False)
     return inspect.Parameter(
         entry.name,
         inspect.Parameter.KEYWORD_ONLY,
@@ -83,4 +87,4 @@ def _seconds(flag: str, text: str) -> float:
         raise ConfigError(f"{flag}: {text!r} is not a duration such as 24h") from None
 
 
-_DEFAULTS = AuthenticationSettings()
+_DEFAULTS = AuditSettings()

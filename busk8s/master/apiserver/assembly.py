@@ -23,6 +23,7 @@ from busk8s.master.apiserver.admission.wiring import Wired
 from busk8s.master.apiserver.aggregation.aggregator import Aggregator
 from busk8s.master.apiserver.aggregation.availability import Availability
 from busk8s.master.apiserver.attributes import Authorizer
+from busk8s.master.apiserver.audit.wiring import audited
 from busk8s.master.apiserver.authentication import wiring
 from busk8s.master.apiserver.authentication.kept_tokens import KeptTokens
 from busk8s.master.apiserver.authz import ClusterAuthorizer
@@ -131,7 +132,9 @@ async def running(
         )
         server.open()
         settled: list[bool] = []
-        front = _front(server, authorizer, cache, clock, _health(settled, renewal))
+        audit = await audited(settings, data, server.route, stack, clock=clock, ids=ids)
+        health = _health(settled, renewal)
+        front = Front(server.dispatch, authorizer, health, _metrics(cache), clock, audit)
         http = _http(front, identity, door, clock, ids, aggregator)
         await http.open(sockets, renewal.follow(pki.server_context(*identity.authorities)))
         stack.push_async_callback(http.close)
@@ -185,12 +188,6 @@ def _http(
         admits=door.admits,
         passed_on=aggregator.passes_on,
     )
-
-
-def _front(
-    server: ApiServer, authorizer: Authorizer, cache: WatchCache, clock: Clock, health: Health
-) -> Front:
-    return Front(server.dispatch, authorizer, health, _metrics(cache), clock=clock)
 
 
 def _keep_going(

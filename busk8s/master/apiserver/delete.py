@@ -72,7 +72,14 @@ async def delete_object(
         _check_preconditions(call, old, options)
         seen = to_served(call.resource, old)
         operation = Operation(
-            call.attributes, "DELETE", None, seen, options.dry_run, said, _as_json(options)
+            call.attributes,
+            "DELETE",
+            None,
+            seen,
+            options.dry_run,
+            said,
+            _as_json(options),
+            annotations=call.request.notes,
         )
         await parts.admission.mutate(operation)
         await parts.admission.validate(operation)

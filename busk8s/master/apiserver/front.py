@@ -12,6 +12,7 @@ from busk8s.api.request import Request, Response
 from busk8s.clock import Clock
 from busk8s.master.apiserver import http_response as form
 from busk8s.master.apiserver.attributes import Attributes, Authorizer
+from busk8s.master.apiserver.audit.auditor import Auditor
 from busk8s.master.apiserver.health import Health
 from busk8s.master.apiserver.metrics import Metrics
 from busk8s.master.apiserver.refusals import access_denied
@@ -27,13 +28,14 @@ class Front:
         authorizer: Authorizer,
         health: Health,
         metrics: Metrics,
-        *,
         clock: Clock,
+        audit: Auditor | None = None,
     ) -> None:
         self._dispatch = dispatch
         self._authorizer = authorizer
         self._health = health
         self._metrics = metrics
+        self._audit = audit
         self._monotonic = clock.monotonic
 
     async def __call__(self, request: Request) -> Response:
@@ -41,7 +43,10 @@ class Front:
         response = self._aside(request)
         if response is None:
             response = await self._dispatch(request)
-        self._metrics.count(request, response.status, self._monotonic() - began)
+        took = self._monotonic() - began
+        self._metrics.count(request, response.status, took)
+        if self._audit is not None:
+            self._audit.note(request, response, took)
         return response
 
     def _aside(self, request: Request) -> Response | None:

@@ -37,6 +37,7 @@ PIECE_BYTES_MAX = 256 * 1024  # Longer bodies are written in pieces of this size
 JOIN_BYTES_MAX = 64 * 1024  # Bodies up to this are joined with their heads: one write.
 LINGER_S = 1.0  # How long we go on draining a refused upload, so the client reads the refusal.
 BACKLOG = 1_024
+AUDIT_ID_CHARACTERS_MAX = 64  # Of an Audit-Id that a client gives; a longer one is not taken.
 
 Handler = Callable[[Request], Awaitable[Response]]
 Admits = Callable[[str, str], bool]  # our end's address, and theirs
@@ -167,6 +168,7 @@ class Connection(asyncio.Protocol):
         self._task: asyncio.Task[Any] | None = None
         self._transport: Any = None
         self._peer: Peer = NOBODY
+        self._source = ""
         self._writable = asyncio.Event()
         self._writable.set()
         self._phase = "head"
@@ -190,6 +192,7 @@ class Connection(asyncio.Protocol):
             transport.abort()  # type: ignore[attr-defined] # every TCP and TLS transport has it
             return
         server.connections[self] = None
+        self._source = _address(transport, "peername")
         self._peer = server.identify.peer(transport.get_extra_info("ssl_object"))
         self._reader.kept = self._peer.kept
         self._expect_within(server.limits.head_s)
@@ -339,6 +342,9 @@ class Connection(asyncio.Protocol):
 
     async def _request(self, incoming: Incoming) -> Request:
         headers = incoming.headers
+        given = headers.get("audit-id")
+        if not given or len(given) > AUDIT_ID_CHARACTERS_MAX:
+            headers["audit-id"] = self._server.audit_id()
         path, query = split_target(incoming.target)
         lines = incoming.lines
         if lines is None and headers.get("content-encoding", "identity") != "identity":
@@ -357,6 +363,7 @@ class Connection(asyncio.Protocol):
             incoming.target if lines is not None else b"",
             lines or (),
             incoming.upgrade,
+            self._source,
         )
 
     def _head(self, incoming: Incoming | None, response: Response, length: int | None) -> bytes:

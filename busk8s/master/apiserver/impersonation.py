@@ -8,6 +8,7 @@ Source    Kubernetes reference, "User impersonation".
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote
@@ -106,7 +107,7 @@ class Impersonator:
             why = self._authorizer.authorize(asked)
             if why is not None:
                 raise access_denied(asked, why)
-        return become(other)
+        return dataclasses.replace(become(other), real=who)
 
 
 def _asked(headers: Mapping[str, str]) -> bool:

@@ -121,6 +121,10 @@ class ApiServer:
         self.parts.quotas.open()
         self.parts.services.open(self.parts.cache)
 
+    def route(self, path: str) -> Route:
+        """The route of `path`; raises 404."""
+        return self._routes.find(path)
+
     async def dispatch(self, request: Request) -> Response:
         """Answer `request`. Every failure is an answer."""
         try:

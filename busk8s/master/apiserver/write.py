@@ -92,8 +92,9 @@ async def create_object(
     for key in _NOT_ON_CREATE:
         metadata.pop(key, None)
     operation = Operation(
-        call.attributes, "CREATE", data, None, options.dry_run, warnings, _options(options)
-    )
+        call.attributes, "CREATE", data, None, options.dry_run, warnings, _options(options),
+        annotations=call.request.notes,
+    )  # fmt: skip
     await parts.admission.mutate(operation)
     data = _object_of(operation)
     metadata = check_address(call, data)
@@ -303,8 +304,9 @@ async def _replace_once(
     """One attempt; None when somebody else wrote in between."""
     seen = to_served(call.resource, old)
     operation = Operation(
-        call.attributes, "UPDATE", new, seen, options.dry_run, warnings, _options(options)
-    )
+        call.attributes, "UPDATE", new, seen, options.dry_run, warnings, _options(options),
+        annotations=call.request.notes,
+    )  # fmt: skip
     await parts.admission.mutate(operation)
     new = _object_of(operation)
     check_address(call, new)

@@ -1,0 +1,93 @@
+"""Every request passes here once it has been answered.
+
+Owns      the id of a request, which stages of it are told of, when.
+Leaves    how much is told (policy), how it looks (event), where it goes (log).
+Invariant what is not told of costs one look-up. A watch is told of when it starts and when it ends.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+
+from busk8s import errors
+from busk8s.api.request import Request, Response
+from busk8s.clock import Clock
+from busk8s.master.apiserver.attributes import Attributes
+from busk8s.master.apiserver.audit.event import line
+from busk8s.master.apiserver.audit.log import AuditLog
+from busk8s.master.apiserver.audit.policy import AuditPolicy, Decision
+from busk8s.master.apiserver.route import OUTSIDE, Route, verb_of
+
+Find = Callable[[str], Route]
+
+
+class Auditor:
+    """`find` answers the route of a path, as the server does; `ids` makes an id."""
+
+    def __init__(
+        self, policy: AuditPolicy, log: AuditLog, find: Find, ids: Callable[[], str], clock: Clock
+    ) -> None:
+        self._policy, self._log, self._find = policy, log, find
+        self._ids, self._now = ids, clock.now
+
+    def note(self, request: Request, response: Response, seconds: float) -> None:
+        """`response` has been made, `seconds` after `request` came."""
+        attributes = self._attributes(request)
+        decision = self._policy.decide(attributes)
+        if decision.level == "None":
+            return
+        now = self._now()
+        audit_id = request.headers.get("audit-id") or self._ids()
+        stage = "ResponseStarted" if response.stream is not None else "ResponseComplete"
+        began = now - seconds
+        if "RequestReceived" not in decision.omit_stages:
+            self._tell(request, response, attributes, decision, audit_id, "RequestReceived", began)
+        self._tell(request, response, attributes, decision, audit_id, stage, began)
+        if response.stream is not None:
+            # Told of when nobody reads it any more; nothing is done for each of its chunks.
+            told = (request, Response(response.status), attributes, decision, audit_id)
+            weakref.finalize(response.stream, self._tell, *told, "ResponseComplete", began)
+
+    def _tell(
+        self,
+        request: Request,
+        response: Response,
+        attributes: Attributes,
+        decision: Decision,
+        audit_id: str,
+        stage: str,
+        began: float,
+    ) -> None:
+        if stage in decision.omit_stages:
+            return
+        self._log.add(
+            line(
+                request,
+                response,
+                attributes,
+                decision,
+                audit_id=audit_id,
+                stage=stage,
+                began=began,
+                now=self._now(),
+            )
+        )
+
+    def _attributes(self, request: Request) -> Attributes:
+        try:
+            route = self._find(request.path)
+            if route.resource is not None:
+                verb = verb_of(request, route)
+                return Attributes(
+                    request.user,
+                    verb,
+                    route.resource,
+                    route.subresource,
+                    route.namespace,
+                    route.name,
+                    request.path,
+                )
+        except errors.Error:
+            route = OUTSIDE
+        return Attributes(request.user, request.method.lower(), path=request.path)
