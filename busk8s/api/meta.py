@@ -214,8 +214,7 @@ def _second(seconds: int) -> str:
 def format_micro_time(now: float) -> str:
     """RFC 3339 with six digits of seconds: metav1.MicroTime."""
     seconds, micros = divmod(round(now * 1_000_000), 1_000_000)
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{micros:06d}Z"
+    return f"{_second(seconds)[:-1]}.{micros:06d}Z"
 
 
 def parse_time(text: str) -> float:

@@ -42,10 +42,10 @@ def line(
         "stage": stage,
         "requestURI": _uri(request),
         "verb": attributes.verb,
-        "user": orjson.Fragment(_user(_Known(request.user.real or request.user))),
+        "user": _user(request.user.real or request.user),
     }
     if request.user.real is not None:
-        event["impersonatedUser"] = orjson.Fragment(_user(_Known(request.user)))
+        event["impersonatedUser"] = _user(request.user)
     if request.source:
         event["sourceIPs"] = [request.source]
     if agent := request.headers.get("user-agent"):
@@ -66,31 +66,21 @@ def line(
     return orjson.dumps(event)
 
 
-class _Known:
-    """A User as a key of the cache: by identity, as users are remembered by their connections."""
-
-    __slots__ = ("user",)
-
-    def __init__(self, user: User) -> None:
-        self.user = user
-
-    def __hash__(self) -> int:
-        return hash((self.user.name, self.user.groups, self.user.uid))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Known) and self.user == other.user
+def _user(user: User) -> orjson.Fragment:
+    return _told(user.name, user.groups, user.uid, tuple(user.extra.items()))
 
 
 @lru_cache(maxsize=USERS_MAX)
-def _user(known: _Known) -> bytes:
-    user = known.user
-    said: Json = {"username": user.name}
-    if user.uid:
-        said["uid"] = user.uid
-    said["groups"] = list(user.groups)
-    if user.extra:
-        said["extra"] = {key: list(values) for key, values in user.extra.items()}
-    return orjson.dumps(said)
+def _told(
+    name: str, groups: tuple[str, ...], uid: str, extra: tuple[tuple[str, tuple[str, ...]], ...]
+) -> orjson.Fragment:
+    said: Json = {"username": name}
+    if uid:
+        said["uid"] = uid
+    said["groups"] = list(groups)
+    if extra:
+        said["extra"] = {key: list(values) for key, values in extra}
+    return orjson.Fragment(orjson.dumps(said))
 
 
 def _uri(request: Request) -> str:
