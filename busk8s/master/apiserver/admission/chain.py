@@ -26,6 +26,7 @@ from busk8s.master.apiserver.admission.limit_ranger import LimitBounds, LimitDef
 from busk8s.master.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from busk8s.master.apiserver.admission.node_restriction import NodeRestriction
 from busk8s.master.apiserver.admission.plugin import AsyncPlugin, Lookup, Plugin
+from busk8s.master.apiserver.admission.pod_security.plugin import PodSecurity
 from busk8s.master.apiserver.admission.priority import Priority
 from busk8s.master.apiserver.admission.service_account import ServiceAccount
 from busk8s.master.apiserver.admission.taint_nodes import TaintNodesByCondition
@@ -79,6 +80,7 @@ class AdmissionChain:
             (
                 NodeRestriction(lookup),
                 LimitBounds(lookup),
+                PodSecurity(lookup),
                 CertificateApproval(authorizer),
                 CertificateSigning(authorizer),
                 CertificateSubjectRestriction(),
