@@ -9,7 +9,6 @@ from __future__ import annotations
 from busk8s.clock import Clock
 from busk8s.ids import IdSource
 from busk8s.master.apiserver.admission.chain import AdmissionChain
-from busk8s.master.apiserver.admission.expressions import MatchConditions
 from busk8s.master.apiserver.admission.policies.plugins import AdmissionPolicies
 from busk8s.master.apiserver.admission.webhooks.plugins import Webhooks
 from busk8s.master.apiserver.attributes import Admission, Authorizer
@@ -35,8 +34,7 @@ class Wired:
         ids: IdSource,
     ) -> None:
         self._policies = AdmissionPolicies(cache, authorizer, catalog)
-        conditions = MatchConditions(cache, authorizer)
-        self._webhooks = Webhooks(cache, outgoing, ids, clock, conditions)
+        self._webhooks = Webhooks(cache, outgoing, ids, clock, self._policies.conditions)
         chain = AdmissionChain(
             cache,
             ids=ids,

@@ -11,10 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from busk8s.api.cel.errors import CelError
-from busk8s.api.cel.program import Program
 from busk8s.api.object import Json, Object
 from busk8s.api.scheme import Resource
 from busk8s.master.apiserver.admission.matching import (
@@ -25,6 +24,9 @@ from busk8s.master.apiserver.admission.matching import (
 )
 from busk8s.master.apiserver.attributes import Operation
 from busk8s.master.store.watch import Event, WatchCache
+
+if TYPE_CHECKING:
+    from busk8s.api.cel.program import Program
 
 KNOWN_MAX = 2_048  # Kinds of writes remembered.
 _EVERYTHING: Json = {
