@@ -30,6 +30,8 @@ class SourceEvent(Protocol):
 
 
 class SourceWatcher(Protocol):
+    @property
+    def closed(self) -> bool: ...
     async def next(self) -> Sequence[SourceEvent]: ...
     def close(self) -> None: ...
 
@@ -79,11 +81,16 @@ class DirectClient(RestClient):
             try:
                 yield [Reset(objects, revision)]
                 while True:
-                    yield [_change(event) for event in await watcher.next()]
+                    events = await watcher.next()
+                    if events:
+                        yield [_change(event) for event in events]
+                    if watcher.closed:  # A definition changed: closed, it would answer for ever.
+                        break
             except self._lost:
-                await asyncio.sleep(0)  # Too slow: start again from the whole state.
+                pass  # Too slow: start again from the whole state.
             finally:
                 watcher.close()
+            await asyncio.sleep(0)
 
     def watch_view(self, topic: str) -> AsyncIterator[Sequence[Change]]:
         if self._views is None:

@@ -7,7 +7,7 @@ import random
 from typing import Any
 
 import pytest
-from api_world import MERGE, lines
+from api_world import ADMIN, MERGE, lines
 from crontab_world import (
     CRDS,
     CRONTABS,
@@ -19,6 +19,7 @@ from crontab_world import (
     version,
 )
 
+from busk8s.client.direct import DirectClient
 from busk8s.ids import RandomIds
 from busk8s.master.apiserver.catalog import Catalog
 from busk8s.master.apiserver.server import ApiServer
@@ -344,3 +345,28 @@ async def test_the_finalizer_comes_with_the_delete() -> None:
         await api.must("POST", CRONTABS, crontab())
         gone = await api.must("DELETE", f"{CRDS}/{NAME}")
         assert gone["status"] == "Success" or gone["metadata"]["finalizers"]
+
+
+async def test_a_follower_in_the_process_starts_anew_when_the_definition_goes() -> None:
+    """1. A controller follows a custom kind. 2. Its definition goes, and ends all watches of it.
+    3. A closed watcher answers at once: whoever asks it again must not do so for ever."""
+    async with living() as api:
+        await defined(api)
+        client = DirectClient(api.server.dispatch, user=ADMIN, source=api.cache)
+        resource = api.catalog.by_key(NAME)
+        assert resource is not None
+        seen = 0
+
+        async def follow() -> None:
+            nonlocal seen
+            async for _ in client.watch(resource):
+                seen += 1
+
+        async with asyncio.TaskGroup() as tasks:
+            follower = tasks.create_task(follow())
+            await settle()
+            await api.must("DELETE", f"{CRDS}/{NAME}")
+            await settle()
+            follower.cancel()
+        assert (await api.do("GET", f"{CRDS}/{NAME}"))[0] == 404
+        assert seen <= 4
