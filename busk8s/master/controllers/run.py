@@ -34,6 +34,7 @@ from busk8s.master.controllers.replicaset import ReplicaSetController
 from busk8s.master.controllers.role_aggregation import RoleAggregationController
 from busk8s.master.controllers.service_accounts import NamespaceContentsController
 from busk8s.master.controllers.statefulset import StatefulSetController
+from busk8s.master.controllers.storage_protection import ClaimProtection, VolumeProtection
 from busk8s.master.controllers.taint_eviction import TaintEvictionController
 from busk8s.protocol import LIVENESS
 from busk8s.tasks import supervise
@@ -79,6 +80,8 @@ def controllers(caches: SharedCaches, *, ca_pem: str) -> list[Controller]:
         EndpointSliceController(caches),
         EndpointsController(caches),
         RoleAggregationController(caches),
+        ClaimProtection(caches),
+        VolumeProtection(caches),
     ]
 
 

@@ -22,6 +22,11 @@ from busk8s.master.apiserver.admission.certificates import (
     CertificateSigning,
     CertificateSubjectRestriction,
 )
+from busk8s.master.apiserver.admission.classes import (
+    DefaultIngressClass,
+    DefaultStorageClass,
+    RuntimeClasses,
+)
 from busk8s.master.apiserver.admission.limit_ranger import LimitBounds, LimitDefaults
 from busk8s.master.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from busk8s.master.apiserver.admission.node_restriction import NodeRestriction
@@ -29,6 +34,7 @@ from busk8s.master.apiserver.admission.plugin import AsyncPlugin, Lookup, Plugin
 from busk8s.master.apiserver.admission.pod_security.plugin import PodSecurity
 from busk8s.master.apiserver.admission.priority import Priority
 from busk8s.master.apiserver.admission.service_account import ServiceAccount
+from busk8s.master.apiserver.admission.storage_protection import StorageObjectInUseProtection
 from busk8s.master.apiserver.admission.taint_nodes import TaintNodesByCondition
 from busk8s.master.apiserver.admission.toleration_seconds import DefaultTolerationSeconds
 from busk8s.master.apiserver.attributes import AllowAll, Authorizer, Operation
@@ -72,6 +78,10 @@ class AdmissionChain:
                 ServiceAccount(lookup, ids),
                 DefaultTolerationSeconds(),
                 Priority(lookup),
+                RuntimeClasses(lookup),
+                DefaultStorageClass(lookup),
+                DefaultIngressClass(lookup),
+                StorageObjectInUseProtection(),
                 LimitDefaults(lookup),
             )
         )
