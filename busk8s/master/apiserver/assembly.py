@@ -38,6 +38,7 @@ from busk8s.master.apiserver.catalog import Catalog
 from busk8s.master.apiserver.certificates.keeper import CertificateKeeper
 from busk8s.master.apiserver.certificates.renewal import Renewal
 from busk8s.master.apiserver.definitions import DefinitionKeeper
+from busk8s.master.apiserver.expiry import EventExpiry
 from busk8s.master.apiserver.fairness.gate import Gate
 from busk8s.master.apiserver.front import Front
 from busk8s.master.apiserver.health import Health
@@ -81,12 +82,12 @@ class Api:
     renewal: Renewal
 
 
-def _health(settled: Sequence[bool], renewal: Renewal) -> Health:
+def _health(settled: Sequence[bool], renewal: Renewal, store: SqliteStore) -> Health:
     ready = {
         "bootstrap": lambda: None if settled else "not yet",
         "certificate-authority": renewal.check,
     }
-    return Health({"store": lambda: None}, ready)
+    return Health({"store": lambda: store.trouble}, ready)
 
 
 @asynccontextmanager
@@ -133,7 +134,7 @@ async def running(
         server.open()
         settled: list[bool] = []
         audit = await audited(settings, data, server.route, stack, clock=clock, ids=ids)
-        health = _health(settled, renewal)
+        health = _health(settled, renewal, store)
         front = Front(server.dispatch, authorizer, health, _metrics(cache), clock, audit)
         http = _http(front, identity, door, clock, ids, aggregator)
         await http.open(sockets, renewal.follow(pki.server_context(*identity.authorities)))
@@ -213,6 +214,7 @@ def _keep_going(
     quotas = QuotaKeeper(server.parts.quotas, cache, dispatch, clock)
     nursery.spawn(definitions.run(), name="custom resource definitions")
     nursery.spawn(quotas.run(), name="quotas")
+    nursery.spawn(EventExpiry(server.parts.store, cache, clock).run(), name="old events")
 
 
 def _keeper_failed(name: str, error: BaseException) -> None:
@@ -308,6 +310,7 @@ def _metrics(cache: WatchCache) -> Metrics:
             "busk8s_store_revision": ("Of the last committed write.", lambda: cache.revision),
             "busk8s_objects": ("Stored objects of all kinds.", lambda: _count(cache)),
         },
+        lambda: {key: cache.count(key) for key in _keys(cache)},
     )
 
 

@@ -26,15 +26,18 @@ Served = frozenset[tuple[str, str, str]]
 
 
 class Metrics:
-    """`served`: (group, version, plural) that may be labels; `gauges`: name -> (help, value)."""
+    """`served`: (group, version, plural) that may be labels; `gauges`: name -> (help, value);
+    `objects`: how many are stored, by the key of their resource."""
 
     def __init__(
         self,
         served: Served,
         gauges: Mapping[str, tuple[str, Callable[[], float]]],
+        objects: Callable[[], Mapping[str, int]] = dict,
     ) -> None:
         self._served = served
         self._gauges = gauges
+        self._objects = objects
         self._codes: dict[tuple[Key, int], int] = {}
         self._buckets: dict[Key, list[int]] = {}
         self._sums: dict[Key, float] = {}
@@ -85,6 +88,18 @@ class Metrics:
         for key, counts in self._buckets.items():
             duration.add_metric(key, _cumulative(counts), self._sums[key])
         yield duration
+        stored = GaugeMetricFamily(
+            "apiserver_storage_objects", "Stored objects by kind.", labels=("resource",)
+        )
+        kept = GaugeMetricFamily(
+            "apiserver_resource_objects", "Stored objects by kind.", labels=("group", "resource")
+        )
+        for name, number in self._objects().items():
+            plural, _, group = name.partition(".")
+            stored.add_metric((name,), number)
+            kept.add_metric((group, plural), number)
+        yield stored
+        yield kept
         for name, (what, value) in self._gauges.items():
             yield GaugeMetricFamily(name, what, value=value())
 

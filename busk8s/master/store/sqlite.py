@@ -67,6 +67,11 @@ class SqliteStore:
     def revision(self) -> int:
         return self._ledger.revision
 
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing can be written; None when it can."""
+        return str(self._unusable) if self._unusable is not None else None
+
     async def open(self) -> None:
         """Raises StoreError: not a database, from a newer busk8s, or held by another process."""
         revision, index, self._oldest = await self._in_thread(self._file.open)
