@@ -7,6 +7,8 @@ import pytest
 from busk8s.api.yamlbody import NESTING_MAX, YamlError, parse
 
 DEEP = 200_000
+# Our own words, or those of a PyYAML that counts too (from 6.0.4 on).
+TOO_DEEP = "too deep|maximum nesting depth"
 
 
 def bomb(first: str, row: str, rows: int) -> bytes:
@@ -22,21 +24,18 @@ def bomb(first: str, row: str, rows: int) -> bytes:
     ("body", "said"),
     [
         # These ended the process: libyaml composes by recursion in C.
-        pytest.param(b'{"a":' * DEEP + b"1" + b"}" * DEEP, "too deep", id="deep maps"),
-        pytest.param(b"[" * DEEP, "too deep", id="deep lists that never end"),
-        pytest.param(b"- " * DEEP + b"x", "too deep", id="deep lists on one line"),
-        pytest.param(b"? " * DEEP + b"x", "too deep", id="deep keys"),
-        pytest.param(("[" * DEEP).encode("utf-16"), "too deep", id="deep lists in UTF-16"),
+        pytest.param(b'{"a":' * DEEP + b"1" + b"}" * DEEP, TOO_DEEP, id="deep maps"),
+        pytest.param(b"[" * DEEP, TOO_DEEP, id="deep lists that never end"),
+        pytest.param(b"- " * DEEP + b"x", TOO_DEEP, id="deep lists on one line"),
+        pytest.param(b"? " * DEEP + b"x", TOO_DEEP, id="deep keys"),
+        pytest.param(("[" * DEEP).encode("utf-16"), TOO_DEEP, id="deep lists in UTF-16"),
         pytest.param(
             b"".join(b" " * n + b"a:\n" for n in range(2 * NESTING_MAX)),
-            "too deep",
+            TOO_DEEP,
             id="deep blocks",
         ),
         # These would have filled the memory.
         pytest.param(bomb("a0: &a0 [x]", "a{n}: &a{n} [{nine}]", 12), "aliasing", id="aliases"),
-        pytest.param(
-            bomb("a0: &a0 {x: 1, y: 2}", "a{n}: &a{n}\n  <<: [{nine}]", 12), "merging", id="merges"
-        ),
         pytest.param(b"&a [*a]", "recursion", id="a list of itself"),
         # These were internal errors.
         pytest.param(b"a: " + b"9" * 5_000, "digits", id="a number of 5,000 digits"),
@@ -51,6 +50,17 @@ def bomb(first: str, row: str, rows: int) -> bytes:
 def test_hostile_yaml_is_refused(body: bytes, said: str) -> None:
     with pytest.raises(YamlError, match=said):
         parse(body, [])
+
+
+def test_merges_of_merges_are_refused_or_stay_small() -> None:
+    """Up to PyYAML 6.0.3 a key is merged once for each mention, later once in all."""
+    body = bomb("a0: &a0 {x: 1, y: 2}", "a{n}: &a{n}\n  <<: [{nine}]", 12)
+    try:
+        parsed = parse(body, [])
+    except YamlError as error:
+        assert "merging" in str(error)
+    else:
+        assert parsed == {f"a{number}": {"x": 1, "y": 2} for number in range(12)}
 
 
 def test_many_brackets_that_nest_no_deeper_are_no_offence() -> None:
