@@ -55,12 +55,12 @@ def test_hostile_yaml_is_refused(body: bytes, said: str) -> None:
 def test_merges_of_merges_are_refused_or_stay_small() -> None:
     """Up to PyYAML 6.0.3 a key is merged once for each mention, later once in all."""
     body = bomb("a0: &a0 {x: 1, y: 2}", "a{n}: &a{n}\n  <<: [{nine}]", 12)
+    refused, parsed = False, None
     try:
         parsed = parse(body, [])
-    except YamlError as error:
-        assert "merging" in str(error)
-    else:
-        assert parsed == {f"a{number}": {"x": 1, "y": 2} for number in range(12)}
+    except YamlError:
+        refused = True
+    assert refused or parsed == {f"a{number}": {"x": 1, "y": 2} for number in range(12)}
 
 
 def test_many_brackets_that_nest_no_deeper_are_no_offence() -> None:
