@@ -160,6 +160,55 @@ def test_default_objects_are_each_there_once_and_name_roles_that_are_there() -> 
             assert (role["kind"], where, role["name"]) in keys
 
 
+@pytest.mark.parametrize(
+    ("role", "verb", "group", "resource", "holds"),
+    [
+        ("system:kube-scheduler", "patch", "resource.k8s.io", "resourceclaims", True),
+        ("system:kube-scheduler", "patch", "resource.k8s.io", "resourceclaims/binding", True),
+        ("system:kube-scheduler", "create", "resource.k8s.io", "resourceclaims", False),
+        ("system:node", "deletecollection", "resource.k8s.io", "resourceslices", True),
+        ("system:node", "create", "resource.k8s.io", "resourceslices", False),
+        ("system:kubelet-api-admin", "get", "", "nodes/pods", True),
+        ("system:controller:endpoint-controller", "create", "", "endpoints/restricted", True),
+        (
+            "system:controller:endpointslice-controller",
+            "create",
+            "discovery.k8s.io",
+            "endpointslices/restricted",
+            False,
+        ),
+        ("system:controller:device-taint-eviction-controller", "delete", "", "pods", True),
+        ("system:controller:selinux-warning-controller", "list", "", "pods", True),
+        ("system:controller:selinux-warning-controller", "delete", "", "pods", False),
+    ],
+)
+def test_what_a_default_role_holds(
+    role: str, verb: str, group: str, resource: str, holds: bool
+) -> None:
+    found = default_shelf().get(CLUSTER_ROLES, "", role)
+    assert found is not None
+    assert holds is any(
+        verb in each["verbs"] or "*" in each["verbs"]
+        for each in found.data["rules"]
+        if group in each.get("apiGroups", ()) and resource in each.get("resources", ())
+    )
+
+
+def test_every_controller_role_is_held_by_its_own_account() -> None:
+    objects = list(default_objects())
+    bound = {o["metadata"]["name"]: o for o in objects if o["kind"] == "ClusterRoleBinding"}
+    prefix = "system:controller:"
+    roles = [
+        o["metadata"]["name"]
+        for o in objects
+        if o["kind"] == "ClusterRole" and o["metadata"]["name"].startswith(prefix)
+    ]
+    assert len(roles) == 41
+    for role in roles:
+        account = {"kind": "ServiceAccount", "name": role.removeprefix(prefix)}
+        assert bound[role]["subjects"] == [account | {"namespace": "kube-system"}]
+
+
 def test_what_is_missing_is_added_and_what_is_more_stays() -> None:
     wanted = binding("b", "r", "user jo")
     found = binding("b", "r", "user al")

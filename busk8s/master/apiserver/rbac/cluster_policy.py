@@ -73,9 +73,10 @@ ROLES: Mapping[str, str] = {
         create delete get patch update | storage.k8s.io | csinodes
         read | node.k8s.io | runtimeclasses
         get | resource.k8s.io | resourceclaims
-        create delete deletecollection read patch update | resource.k8s.io | resourceslices
+        deletecollection | resource.k8s.io | resourceslices
         read | certificates.k8s.io | clustertrustbundles
         create read | certificates.k8s.io | podcertificaterequests
+        get | core | serviceaccounts
     """,
     "system:node-bootstrapper": """
         create read | certificates.k8s.io | certificatesigningrequests
@@ -95,8 +96,8 @@ ROLES: Mapping[str, str] = {
     "system:kubelet-api-admin": """
         read | core | nodes
         proxy | core | nodes
-        * | core | nodes/configz nodes/healthz nodes/log nodes/metrics nodes/pods nodes/proxy \
-            nodes/stats
+        * | core | nodes/log nodes/metrics nodes/proxy nodes/stats
+        * | core | nodes/configz nodes/healthz nodes/pods
     """,
     "system:kube-controller-manager": """
         events
@@ -127,14 +128,17 @@ ROLES: Mapping[str, str] = {
         create | authentication.k8s.io | tokenreviews
         create | authorization.k8s.io | subjectaccessreviews
         read | storage.k8s.io | csinodes
+        read | storage.k8s.io | volumeattachments
         read | core | namespaces
         read | storage.k8s.io | csidrivers
         read | storage.k8s.io | csistoragecapacities
-        read | storage.k8s.io | volumeattachments
-        read | resource.k8s.io | deviceclasses devicetaintrules resourceclaims resourceslices
+        read | resource.k8s.io | deviceclasses
+        read patch update | resource.k8s.io | resourceclaims
         read patch update | resource.k8s.io | resourceclaims/status
-        patch update | resource.k8s.io | resourceclaims/binding
         read patch update | core | pods/finalizers
+        read | resource.k8s.io | resourceslices
+        read | resource.k8s.io | devicetaintrules
+        patch update | resource.k8s.io | resourceclaims/binding
     """,
     "system:volume-scheduler": """
         read patch update | core | persistentvolumes

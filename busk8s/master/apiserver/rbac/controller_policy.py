@@ -68,6 +68,16 @@ CONTROLLERS: Mapping[str, str] = {
         read update | core | pods
         events
     """,
+    "device-taint-eviction-controller": """
+        delete read | core | pods
+        patch update | core | pods/status
+        read | resource.k8s.io | resourceclaims
+        read | resource.k8s.io | resourceslices
+        read | resource.k8s.io | deviceclasses
+        events
+        patch update | resource.k8s.io | devicetaintrules/status
+        read | resource.k8s.io | devicetaintrules
+    """,
     "disruption-controller": """
         read | apps extensions | deployments
         read | apps extensions | replicasets
@@ -89,7 +99,6 @@ CONTROLLERS: Mapping[str, str] = {
         read | core | nodes pods services
         update | core | services/finalizers
         create delete read update | discovery.k8s.io | endpointslices
-        create | discovery.k8s.io | endpointslices/restricted
         events
     """,
     "endpointslicemirroring-controller": """
@@ -97,7 +106,6 @@ CONTROLLERS: Mapping[str, str] = {
         update | core | services/finalizers
         update | core | endpoints/finalizers
         create delete read update | discovery.k8s.io | endpointslices
-        create | discovery.k8s.io | endpointslices/restricted
         events
     """,
     "ephemeral-volume-controller": """
@@ -133,6 +141,11 @@ CONTROLLERS: Mapping[str, str] = {
         create delete list patch watch | core | pods
         events
     """,
+    "kube-apiserver-serving-clustertrustbundle-publisher": """
+        attest | certificates.k8s.io | signers | kubernetes.io/kube-apiserver-serving
+        create delete list update watch | certificates.k8s.io | clustertrustbundles
+        events
+    """,
     "legacy-service-account-token-cleaner": """
         get | core | configmaps | kube-apiserver-legacy-service-account-token-tracking
         delete patch | core | secrets
@@ -165,6 +178,9 @@ CONTROLLERS: Mapping[str, str] = {
         delete list watch | core | pods
         read | core | nodes
         patch | core | pods/status
+    """,
+    "podcertificaterequestcleaner": """
+        delete read | certificates.k8s.io | podcertificaterequests
     """,
     "pv-protection-controller": """
         read update | core | persistentvolumes
@@ -213,6 +229,13 @@ CONTROLLERS: Mapping[str, str] = {
         patch | core | nodes/status
         events
     """,
+    "selinux-warning-controller": """
+        events
+        read | core | persistentvolumes
+        read | core | persistentvolumeclaims
+        read | core | pods
+        read | storage.k8s.io | csidrivers
+    """,
     "service-account-controller": """
         create | core | serviceaccounts
         events
@@ -241,6 +264,12 @@ CONTROLLERS: Mapping[str, str] = {
         delete update | core | persistentvolumeclaims
         update | core | pods/finalizers
         events
+    """,
+    "storage-version-migrator-controller": """
+        list patch | * | *
+        get | apiextensions.k8s.io | customresourcedefinitions
+        patch | apiextensions.k8s.io | customresourcedefinitions/status
+        update | storagemigration.k8s.io | storageversionmigrations/status
     """,
     "ttl-after-finished-controller": """
         delete read | batch | jobs
