@@ -26,6 +26,7 @@ from busk8s.master.apiserver.admission.chain import AdmissionChain
 from busk8s.master.apiserver.authz import ClusterAuthorizer
 from busk8s.master.apiserver.bus import BusFace
 from busk8s.master.apiserver.join import PUBLIC_KEY
+from busk8s.master.apiserver.lease_renewals import RenewedLeases
 from busk8s.master.apiserver.node_authz import NodeAuthorizer
 from busk8s.master.apiserver.rbac.authorizer import RbacAuthorizer
 from busk8s.master.apiserver.rbac.bootstrap import bootstrap_roles
@@ -54,6 +55,7 @@ class Master:
             epoch=7,
             master="m",
         )
+        self.leases = RenewedLeases(self.face.liveness, self.cache, self.store, clock)
         self.server = ApiServer(
             self.store,
             self.cache,
@@ -62,7 +64,7 @@ class Master:
             authorizer=authorizer,
             admission=AdmissionChain(self.cache, ids=RandomIds(random.Random(3))),
             streams=self.face.streams,
-            unstored=self.face.leases,
+            unstored=self.leases,
         )
         ipc = [f"ipc://{directory}/{name}" for name in ("requests", "feed", "beats")]
         self.ipc = Endpoints(*ipc)

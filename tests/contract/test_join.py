@@ -33,6 +33,7 @@ from busk8s.master.apiserver import tokens
 from busk8s.master.apiserver.attributes import AllowAll
 from busk8s.master.apiserver.bus import BusFace
 from busk8s.master.apiserver.join import PUBLIC_KEY
+from busk8s.master.apiserver.leases import NodeLeases
 from busk8s.master.apiserver.tokens import Token
 from busk8s.master.store.base import Lost, Write
 from busk8s.master.store.memory import MemoryStore
@@ -273,7 +274,8 @@ async def test_silence_is_noticed_and_so_is_the_return() -> None:
         await until(lambda: flips == [("n1", True)])
         link = master.link("n1", keys)
         await until(lambda: flips == [("n1", True), ("n1", False)])
-        (lease,) = master.face.leases.list("leases.coordination.k8s.io", None)
+        leases = NodeLeases(master.face.liveness, master.cache)
+        (lease,) = leases.list("leases.coordination.k8s.io", None, [])
         assert lease.key == "kube-node-lease/n1"
         renewed = datetime.fromisoformat(lease.data["spec"]["renewTime"]).timestamp()
         assert abs(renewed - time.time()) < 2

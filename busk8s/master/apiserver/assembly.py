@@ -43,6 +43,7 @@ from busk8s.master.apiserver.fairness.gate import Gate
 from busk8s.master.apiserver.front import Front
 from busk8s.master.apiserver.health import Health
 from busk8s.master.apiserver.http import HttpServer
+from busk8s.master.apiserver.lease_renewals import RenewedLeases
 from busk8s.master.apiserver.listening import bus_open, server_keys
 from busk8s.master.apiserver.loopback import Dispatch
 from busk8s.master.apiserver.metrics import Metrics
@@ -114,6 +115,7 @@ async def running(
         aggregator = _aggregator(cache, outgoing, pki)
         admission = Wired(cache, outgoing, rbac, authorizer, catalog=catalog, clock=clock, ids=ids)
         bus = _bus_face(settings, cache, lambda r: front(r), authorizer, catalog, clock, ids)
+        leases = RenewedLeases(bus.liveness, cache, store, clock)
         server = ApiServer(
             store,
             cache,
@@ -124,7 +126,7 @@ async def running(
             streams=bus.streams,
             signer=identity.accounts,
             reviewer=identity.chain,
-            unstored=bus.leases,
+            unstored=leases,
             gate=Gate(cache),
             aggregator=aggregator,
             handlers=wiring.documents(identity, settings, url),
@@ -147,6 +149,7 @@ async def running(
         nursery = await stack.enter_async_context(Nursery(_keeper_failed))
         available = Availability(cache, catalog, aggregator, server.dispatch, clock)
         nursery.spawn(available.run(), name="API servers")
+        nursery.spawn(leases.run(), name="node leases")
         _keep_going(nursery, server, identity, renewal, address, authorizer, pki=pki, clock=clock)
         _announce(data, url, settings, endpoints)
         stack.callback(data.endpoints.unlink, missing_ok=True)

@@ -8,6 +8,7 @@ Leaves    who is asking (authn), whether they may (authz), what else they should
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -126,13 +127,23 @@ class NodeStreams(Protocol):
 
 
 class Unstored(Protocol):
-    """Objects that can be read but are in no store (the Leases of nodes)."""
+    """Objects of which memory knows more than the store (the Leases of nodes)."""
 
     def holds(self, resource_key: str) -> bool: ...
 
-    def get(self, resource_key: str, namespace: str, name: str) -> Object | None: ...
+    def get(
+        self, resource_key: str, namespace: str, name: str, stored: Object | None
+    ) -> Object | None:
+        """What a reader shall see where the store holds `stored`."""
+        ...
 
-    def list(self, resource_key: str, namespace: str | None) -> Sequence[Object]: ...
+    def list(
+        self, resource_key: str, namespace: str | None, stored: Sequence[Object]
+    ) -> Sequence[Object]: ...
+
+    def watched(self, namespace: str) -> AbstractAsyncContextManager[None]:
+        """Around a watch: while one is open, what memory knows is written to the store."""
+        ...
 
 
 class TokenSigner(Protocol):

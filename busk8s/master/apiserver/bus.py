@@ -21,8 +21,7 @@ from busk8s.log import Logger
 from busk8s.master.apiserver.attributes import Attributes, Authorizer
 from busk8s.master.apiserver.catalog import Catalog
 from busk8s.master.apiserver.join import POD_NETWORK, Joiner, public_key
-from busk8s.master.apiserver.leases import NodeLeases
-from busk8s.master.apiserver.liveness import Liveness
+from busk8s.master.apiserver.liveness import LEASE_NAMESPACE, UNJOINED_GRACE_S, Liveness
 from busk8s.master.apiserver.views import Views, entries
 from busk8s.master.store.watch import Event, WatchCache
 from busk8s.protocol import (
@@ -42,6 +41,7 @@ log = Logger("busk8s.apiserver.bus")
 NODE_USER = "system:node:"
 MASTERS = "system:masters"
 AUTHENTICATED = "system:authenticated"
+LEASES = "leases.coordination.k8s.io"
 KUBELET = "kubelet"  # The component whose beats are the node's.
 SWEEP_S = 0.5
 # A sweep this late means that the master was stopped, not that every node fell silent at once.
@@ -97,7 +97,6 @@ class BusFace:
         self.hub = Hub(self, clock=clock, epoch=epoch, master=master, beat_interval_s=beat_s)
         self.streams = BusStreams(self.hub)
         self.liveness = Liveness(self._flipped, clock=clock, grace_s=silent_after_s)
-        self.leases = NodeLeases(self.liveness, cache)
         self._cache, self._dispatch, self._clock = cache, dispatch, clock
         self._authorizer = authorizer
         self._catalog = catalog or Catalog()
@@ -192,6 +191,13 @@ class BusFace:
         for event in events:
             if event.object.resource.key == "nodes":
                 self._node_event(event)
+            elif event.object.resource.key == LEASES and event.type != "DELETED":
+                self._renewed(event.object)
+
+    def _renewed(self, lease: Object) -> None:
+        """A kubelet that is no worker of the bus renews its Lease instead of beating."""
+        if lease.namespace == LEASE_NAMESPACE and lease.name not in self._key_of:
+            self.liveness.beat(lease.name, self._clock.monotonic())
 
     def _node_event(self, event: Event) -> None:
         node = event.object
@@ -204,9 +210,12 @@ class BusFace:
         if event.type == "ADDED":
             self.liveness.expect(node.name, self._clock.monotonic())
         self._node(node)
+        if node.name not in self._key_of and _reported_itself(event):
+            self.liveness.beat(node.name, self._clock.monotonic())
 
     def _node(self, node: Object) -> None:
         key = public_key(node)
+        self.liveness.grant(node.name, UNJOINED_GRACE_S if key is None else None)
         if key == self._key_of.get(node.name):
             return
         self._disown(node.name)
@@ -256,6 +265,20 @@ class BusFace:
             name: int(getattr(found, name).rsplit(":", 1)[1])
             for name in ("requests", "feed", "heartbeats")
         }
+
+
+def _reported_itself(event: Event) -> bool:
+    """Its kubelet posted its status: a sign of life, as a renewed Lease is."""
+    before = _heartbeat(event.previous) if event.previous is not None else None
+    return _heartbeat(event.object) not in (None, before)
+
+
+def _heartbeat(node: Object) -> str | None:
+    """When the node itself last spoke of being ready; None: it did not, or others speak for it."""
+    for condition in (node.glance().get("status") or {}).get("conditions") or ():
+        if condition["type"] == "Ready" and condition["status"] != "Unknown":
+            return str(condition.get("lastHeartbeatTime") or "")
+    return None
 
 
 class BusStreams:

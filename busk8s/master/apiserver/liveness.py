@@ -1,7 +1,8 @@
-"""Which nodes are heard of: last beats in memory, silence found by sweeping, Leases made from it.
+"""Which nodes are heard of: last beats in memory, silence found by sweeping.
 
 Owns      the time of each node's last beat, and who is silent.
-Leaves    taking beats in (bus), what silence leads to (node lifecycle controller).
+Leaves    taking beats in (bus), what silence leads to (node lifecycle controller), the Leases that
+          clients see (leases).
 Invariant a beat costs one dictionary write; the store is never written for it.
 """
 
@@ -12,12 +13,12 @@ from datetime import UTC, datetime
 
 import orjson
 
-from busk8s.api.object import Json
 from busk8s.clock import Clock
 from busk8s.protocol import LIVENESS_RESOURCE, PUT, SILENT_AFTER_S, Entry
 
 LEASE_NAMESPACE = "kube-node-lease"
-LEASE_SECONDS = 40  # As upstream's kubelets ask for; clients show it, nothing here waits for it.
+# Of nodes that renew a Lease over HTTPS instead of beating: upstream's node-monitor-grace-period.
+UNJOINED_GRACE_S = 50.0
 
 Flip = Callable[[str, bool], None]
 
@@ -30,14 +31,23 @@ class Liveness:
         self._clock = clock  # Only to say in wall-clock time when a beat came.
         self._grace_s = grace_s
         self._beats: dict[str, float] = {}
+        self._graces: dict[str, float] = {}  # Of nodes that have one of their own.
         self._silent: dict[str, None] = {}
 
     def expect(self, node: str, now: float) -> None:
         """The Node exists: it must be heard of within the grace from `now` (monotonic)."""
         self._beats.setdefault(node, now)
 
+    def grant(self, node: str, grace_s: float | None) -> None:
+        """A grace of its own for a node that is no worker of the bus; None: as all others."""
+        if grace_s is None:
+            self._graces.pop(node, None)
+        else:
+            self._graces[node] = grace_s
+
     def forget(self, node: str) -> None:
         self._beats.pop(node, None)
+        self._graces.pop(node, None)
         self._silent.pop(node, None)
 
     def beat(self, node: str, now: float) -> None:
@@ -50,7 +60,9 @@ class Liveness:
     def sweep(self, now: float) -> None:
         """Find who has been silent for longer than the grace. Called about twice a second."""
         for node, at in self._beats.items():
-            if now - at > self._grace_s and node not in self._silent:
+            if now - at <= self._grace_s or node in self._silent:
+                continue
+            if now - at > self._graces.get(node, 0.0):
                 self._silent[node] = None
                 self._on_flip(node, True)
 
@@ -76,32 +88,13 @@ class Liveness:
         )
         return (PUT, LIVENESS_RESOURCE.key, "", node, revision, body)
 
-    # --- Leases -----------------------------------------------------------------------------------
-
-    def lease(self, node: str, *, uid: str, created: str, revision: int) -> Json | None:
-        """The Lease clients find under the node's name; owner and birth are the Node's."""
+    def last_beat(self, node: str) -> str | None:
+        """When it was, as the renewTime of a Lease says it."""
         at = self._beats.get(node)
         if at is None:
             return None
         moment = datetime.fromtimestamp(self._wall(at), UTC)
-        owner = {"apiVersion": "v1", "kind": "Node", "name": node, "uid": uid}
-        return {
-            "kind": "Lease",
-            "apiVersion": "coordination.k8s.io/v1",
-            "metadata": {
-                "name": node,
-                "namespace": LEASE_NAMESPACE,
-                "uid": uid,
-                "resourceVersion": str(revision),
-                "creationTimestamp": created,
-                "ownerReferences": [owner],
-            },
-            "spec": {
-                "holderIdentity": node,
-                "leaseDurationSeconds": LEASE_SECONDS,
-                "renewTime": moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-            },
-        }
+        return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
     def nodes(self) -> list[str]:
         return sorted(self._beats)

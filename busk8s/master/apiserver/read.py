@@ -26,8 +26,8 @@ from busk8s.master.store.base import Compacted
 def find(parts: Parts, call: Call) -> Object:
     """The stored object `call` names; raises 404."""
     obj = parts.cache.get(call.stored.key, call.namespace, call.name)
-    if obj is None and parts.unstored is not None:
-        obj = parts.unstored.get(call.stored.key, call.namespace, call.name)
+    if parts.unstored is not None and parts.unstored.holds(call.stored.key):
+        obj = parts.unstored.get(call.stored.key, call.namespace, call.name, obj)
     if obj is None:
         raise missing(call)
     return obj
@@ -116,8 +116,8 @@ def _select(parts: Parts, call: Call, selection: Selection, revision: int = 0) -
         objects = parts.cache.list_at(key, scope, revision)
     else:
         objects = parts.cache.list(key, scope)
-    if parts.unstored is not None and (made := parts.unstored.list(call.stored.key, _scope(call))):
-        objects = sorted([*objects, *made], key=lambda obj: (obj.namespace, obj.name))
+        if parts.unstored is not None and parts.unstored.holds(key):
+            objects = parts.unstored.list(key, scope, objects)
     if not as_stored(call):
         objects = [to_served(call.resource, obj) for obj in objects]
     return objects if selection.everything else selection.of(objects)

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from busk8s import errors
 from busk8s.api import protobuf
 from busk8s.api.request import Request, Response
-from busk8s.api.scheme import Resource
+from busk8s.api.scheme import RESOURCES, Resource
 from busk8s.api.warnings.table import DEPRECATED_KINDS
 from busk8s.clock import Clock
 from busk8s.ids import IdSource
@@ -113,6 +113,9 @@ class ApiServer:
         self._routes = Routes(self._catalog.lookup)
         self._catalog.on_change(self._routes.forget)
         self._aggregator = aggregator
+        made = {key for key in RESOURCES if unstored is not None and unstored.holds(key)}
+        # Resources whose objects are not answered as they lie in the cache.
+        self._long_way = frozenset((*DEPRECATED_KINDS, *made))
 
     def open(self) -> None:
         """Take in what the opened cache holds; call it once, before the first request."""
@@ -229,7 +232,7 @@ class ApiServer:
         obj = self.parts.cache.get(resource.key, route.namespace, route.name)
         if obj is None or obj.resource is not resource:  # Gone, or kept in another version.
             return None
-        if resource.key in DEPRECATED_KINDS:
+        if resource.key in self._long_way:
             return None
         return Response(200, obj.body)
 

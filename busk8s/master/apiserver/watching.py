@@ -93,6 +93,16 @@ class _Watch:
 
     async def run(self, since: int | None, limit_s: float) -> AsyncIterator[bytes]:
         """The stream; `since` None: begin with what is there. Nothing is held before it starts."""
+        unstored, stored = self._parts.unstored, self._call.stored.key
+        if unstored is None or not unstored.holds(stored):
+            async for chunk in self._run(since, limit_s):
+                yield chunk
+            return
+        async with unstored.watched(self._call.namespace):
+            async for chunk in self._run(since, limit_s):
+                yield chunk
+
+    async def _run(self, since: int | None, limit_s: float) -> AsyncIterator[bytes]:
         call, cache = self._call, self._parts.cache
         scope = call.namespace or (None if call.resource.namespaced else "")
         begin = cache.list(call.stored.key, scope) if since is None else ()
