@@ -115,7 +115,6 @@ async def running(
         aggregator = _aggregator(cache, outgoing, pki)
         admission = Wired(cache, outgoing, rbac, authorizer, catalog=catalog, clock=clock, ids=ids)
         bus = _bus_face(settings, cache, lambda r: front(r), authorizer, catalog, clock, ids)
-        leases = RenewedLeases(bus.liveness, cache, store, clock)
         server = ApiServer(
             store,
             cache,
@@ -126,7 +125,7 @@ async def running(
             streams=bus.streams,
             signer=identity.accounts,
             reviewer=identity.chain,
-            unstored=leases,
+            unstored=RenewedLeases(bus.liveness, cache, store, clock),
             gate=Gate(cache),
             aggregator=aggregator,
             handlers=wiring.documents(identity, settings, url),
@@ -149,7 +148,6 @@ async def running(
         nursery = await stack.enter_async_context(Nursery(_keeper_failed))
         available = Availability(cache, catalog, aggregator, server.dispatch, clock)
         nursery.spawn(available.run(), name="API servers")
-        nursery.spawn(leases.run(), name="node leases")
         _keep_going(nursery, server, identity, renewal, address, authorizer, pki=pki, clock=clock)
         _announce(data, url, settings, endpoints)
         stack.callback(data.endpoints.unlink, missing_ok=True)
@@ -211,6 +209,8 @@ def _keep_going(
     kept_tokens = KeptTokens(identity.accounts, pki.ca_pem, cache, dispatch, clock)
     definitions = DefinitionKeeper(cache, dispatch, clock)
     nursery.spawn(keep(dispatch, address, clock), name="default objects")
+    if server.parts.unstored is not None:
+        nursery.spawn(server.parts.unstored.run(), name="node leases")
     nursery.spawn(certificates.run(), name="certificates")
     nursery.spawn(renewal.run(), name="renewal")
     nursery.spawn(kept_tokens.run(), name="kept tokens")

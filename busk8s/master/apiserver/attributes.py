@@ -145,6 +145,10 @@ class Unstored(Protocol):
         """Around a watch: while one is open, what memory knows is written to the store."""
         ...
 
+    async def run(self) -> None:
+        """Write it again and again while it is watched, until cancelled."""
+        ...
+
 
 class TokenSigner(Protocol):
     """Mints ServiceAccount tokens."""

@@ -10,7 +10,8 @@ Invariant lines come in revision order; after a bookmark nothing at or below its
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from contextlib import aclosing
 
 import orjson
 
@@ -19,6 +20,7 @@ from busk8s.api import protobuf
 from busk8s.api.object import Json, Object
 from busk8s.api.request import JSON, Response
 from busk8s.master.apiserver import rest
+from busk8s.master.apiserver.attributes import Unstored
 from busk8s.master.apiserver.batches import packed
 from busk8s.master.apiserver.list_options import check_watch_options
 from busk8s.master.apiserver.parts import Call, Parts
@@ -51,7 +53,19 @@ async def watch(parts: Parts, call: Call) -> Response:
     since = revision or parts.cache.revision
     limit = min(float(timeout or TIMEOUT_S_DEFAULT), TIMEOUT_S_MAX)
     media = protobuf.WATCH_CONTENT_TYPE if watch.messages else JSON
-    return Response(200, b"", media, stream=watch.run(None if fresh else since, limit))
+    stream = watch.run(None if fresh else since, limit)
+    if parts.unstored is not None and parts.unstored.holds(call.stored.key):
+        stream = _written(parts.unstored, call.namespace, stream)
+    return Response(200, b"", media, stream=stream)
+
+
+async def _written(
+    unstored: Unstored, namespace: str, stream: AsyncGenerator[bytes, None]
+) -> AsyncGenerator[bytes, None]:
+    """`stream`, while what only memory knows is written where it sees it."""
+    async with aclosing(stream), unstored.watched(namespace):
+        async for chunk in stream:
+            yield chunk
 
 
 def _sends_initial(call: Call) -> bool | None:
@@ -91,18 +105,8 @@ class _Watch:
         self._plain = call.accept.shape == "object" and as_stored(call)
         self._columns_sent = False
 
-    async def run(self, since: int | None, limit_s: float) -> AsyncIterator[bytes]:
+    async def run(self, since: int | None, limit_s: float) -> AsyncGenerator[bytes, None]:
         """The stream; `since` None: begin with what is there. Nothing is held before it starts."""
-        unstored, stored = self._parts.unstored, self._call.stored.key
-        if unstored is None or not unstored.holds(stored):
-            async for chunk in self._run(since, limit_s):
-                yield chunk
-            return
-        async with unstored.watched(self._call.namespace):
-            async for chunk in self._run(since, limit_s):
-                yield chunk
-
-    async def _run(self, since: int | None, limit_s: float) -> AsyncIterator[bytes]:
         call, cache = self._call, self._parts.cache
         scope = call.namespace or (None if call.resource.namespaced else "")
         begin = cache.list(call.stored.key, scope) if since is None else ()
