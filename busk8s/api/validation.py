@@ -21,6 +21,7 @@ from busk8s.api.rules import (
     configuration,
     definitions,
     endpoints,
+    ephemeral,
     flowcontrol,
     networking,
     pod,
@@ -42,7 +43,13 @@ from busk8s.api.rules.structural import validate_structure
 from busk8s.api.scheme import Resource
 from busk8s.errors import Cause
 
-__all__ = ["name_errors", "validate_create", "validate_status_update", "validate_update"]
+__all__ = [
+    "name_errors",
+    "validate_create",
+    "validate_status_update",
+    "validate_update",
+    "validate_write",
+]
 
 Json = dict[str, Any]
 _Create = Callable[[Json, list[Cause]], None]
@@ -179,6 +186,12 @@ STATUS: Mapping[str, _Update] = {
 }
 
 
+# Writes through a subresource that has rules of its own, by resource key and subresource.
+PARTS: Mapping[tuple[str, str], _Update] = {
+    ("pods", "ephemeralcontainers"): ephemeral.validate_ephemeral_update,
+}
+
+
 def validate_create(resource: Resource, obj: Json) -> list[Cause]:
     """`obj` has its defaults and its final name and namespace."""
     causes = validate_metadata(resource, obj.get("metadata") or {})
@@ -203,6 +216,18 @@ def validate_update(resource: Resource, new: Json, old: Json) -> list[Cause]:
         validate(new, causes)
     else:
         causes += validate_structure(resource, new)
+    return causes
+
+
+def validate_write(resource: Resource, subresource: str, new: Json, old: Json) -> list[Cause]:
+    """An update of the object, or of what `subresource` shows of it."""
+    if subresource == "status":
+        return validate_status_update(resource, new, old)
+    part = PARTS.get((resource.key, subresource))
+    if part is None:
+        return validate_update(resource, new, old)
+    causes = validate_metadata_update(resource, new["metadata"], old["metadata"])
+    part(new, old, causes)
     return causes
 
 

@@ -341,3 +341,25 @@ class TestAsRoot:
             "content\n",
             "refused: volume mounts need root or user namespaces",
         )
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="namespaces need root")
+async def test_a_container_sees_the_processes_of_its_target(tmp_path: Path) -> None:
+    async with process_runtime(tmp_path) as runtime:
+        sandbox = await runtime.run_sandbox(pod(logs=str(tmp_path)))
+        target = await started(runtime, sandbox.id, program("sleep", "1000.25"))
+        look = "tr '\\0' ' ' </proc/1/cmdline; echo; sleep 1000"
+        with_target = shell(look, name="d", log_path="d.log", target_id=target)
+        debugger = await started(runtime, sandbox.id, with_target)
+
+        async def said() -> bool:
+            return (tmp_path / "d.log").read_text().endswith("F sleep 1000.25 \n")
+
+        await eventually(said)
+        # The process namespace that both are in is the target's, and ends with it.
+        await runtime.stop_container(target, 0)
+        assert (await reaches(runtime, debugger, "exited")).exit_code == 137
+        late = shell("true", name="e", target_id=target)
+        with pytest.raises(RuntimeFailure, match="is not running") as failure:
+            await runtime.create_container(sandbox.id, late)
+        assert failure.value.reason == "CreateContainerError"

@@ -26,6 +26,7 @@ from busk8s.api.rules.container import (
     validate_container,
     validate_resources,
 )
+from busk8s.api.rules.ephemeral import validate_ephemeral
 from busk8s.api.rules.metadata import validate_annotations, validate_labels
 from busk8s.api.rules.scheduling import (
     validate_affinity,
@@ -48,7 +49,7 @@ IP_MESSAGE = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
 _INIT_ONLY = ("lifecycle", "livenessProbe", "readinessProbe", "startupProbe")
 # Fields most pods do not have: looked at only when present.
 _RARE = frozenset((
-    "activeDeadlineSeconds", "affinity", "dnsConfig", "ephemeralContainers", "hostAliases",
+    "activeDeadlineSeconds", "affinity", "dnsConfig", "hostAliases",
     "hostname", "imagePullSecrets", "nodeName", "overhead", "preemptionPolicy",
     "priorityClassName", "readinessGates", "resources", "runtimeClassName", "schedulingGates",
     "shareProcessNamespace", "subdomain", "tolerations", "topologySpreadConstraints",
@@ -120,6 +121,8 @@ def _validate_containers(
         validate_container(container, here, volumes, host_network, causes)
         _check_unique(container, here, names, host_ports, causes)
         _validate_init(container, here, causes)
+    if ephemeral := spec.get("ephemeralContainers"):
+        validate_ephemeral(ephemeral, names, f"{path}.ephemeralContainers", volumes, causes)
 
 
 def _check_unique(

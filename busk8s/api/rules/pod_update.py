@@ -124,6 +124,10 @@ def validate_pod_status(new: Json, old: Json, causes: list[Cause]) -> None:
     for index, entry in enumerate(status.get("podIPs") or ()):
         if not is_ip(entry.get("ip")):
             causes.append(invalid(f"status.podIPs[{index}].ip", entry.get("ip"), IP_MESSAGE))
+    before = {each.get("name"): each for each in was.get("ephemeralContainerStatuses") or ()}
+    for index, each in enumerate(status.get("ephemeralContainerStatuses") or ()):
+        path = f"ephemeralContainerStatuses[{index}]"
+        _validate_ended(each, before.get(each.get("name")), "Never", path, causes)
     quality = status.get("qosClass")
     if quality and was.get("qosClass") and quality != was["qosClass"]:
         causes.append(immutable("status.qosClass", quality))

@@ -46,6 +46,9 @@ _ON_PARTS: Mapping[tuple[str, str], Action] = {
     ("log", "get"): log.get,
     ("token", "create"): reviews.token_request,
     ("finalize", "update"): partial_writes.finalize,
+    ("ephemeralcontainers", "get"): read.get,
+    ("ephemeralcontainers", "update"): write.update,
+    ("ephemeralcontainers", "patch"): applying.patch,
     ("approval", "get"): read.get,
     ("approval", "update"): partial_writes.approve,
     ("approval", "patch"): partial_writes.approve_patch,
@@ -63,7 +66,7 @@ _QUESTIONS: Mapping[str, Action] = {
 }
 
 # Differs from Kubernetes: these subresources are refused by name.
-UNSUPPORTED = ("attach", "exec", "portforward", "ephemeralcontainers", "resize")
+UNSUPPORTED = ("attach", "exec", "portforward", "resize")
 
 
 def action_for(call: Call) -> Action:

@@ -12,6 +12,7 @@ nobody's.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -36,6 +37,8 @@ _NOT_SPEC: dict[str, FieldSet] = {
     "status": {"f:spec": {}},
     "approval": {"f:spec": {}},
 }
+# Subresources that write these fields of a pod's spec, and nothing else.
+_PARTS_OF_PODS = {"ephemeralcontainers": ("ephemeralContainers",)}
 # What else a write through `status` does not own, by Resource.key.
 _NOT_BY_STATUS: dict[str, FieldSet] = {
     "pods": {"f:deletionTimestamp": {}, "f:ownerReferences": {}},
@@ -45,11 +48,25 @@ _NOT_BY_STATUS: dict[str, FieldSet] = {
 
 def ignored_fields(resource: Resource, subresource: str) -> FieldSet:
     """The fields a write through `subresource` ("" the object itself) can never own."""
+    if resource.key == "pods" and subresource in _PARTS_OF_PODS:
+        return _outside(subresource)
     if subresource not in _NOT_SPEC or "status" not in resource.subresources:
         return {}
     fields = _NOT_SPEC[subresource]
     metadata = _NOT_BY_STATUS.get(resource.key) if subresource == "status" else None
     return {**fields, "f:metadata": metadata} if metadata else fields
+
+
+@lru_cache(maxsize=8)  # One entry a subresource of `_PARTS_OF_PODS`.
+def _outside(subresource: str) -> FieldSet:
+    """All of a pod that a write through `subresource` can never own."""
+    model = scheme.model_named("", "v1", "PodSpec")
+    assert model is not None
+    names = {field.alias or name for name, field in model.model_fields.items()}
+    others: FieldSet = {f"f:{name}": {} for name in sorted(names)}
+    for name in _PARTS_OF_PODS[subresource]:
+        del others[f"f:{name}"]
+    return {"f:metadata": {}, "f:status": {}, "f:spec": others}
 
 
 def setting_of(call: Call, now: float) -> Setting:

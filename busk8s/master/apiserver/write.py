@@ -9,7 +9,7 @@ Invariant an object is encoded once a write; a write that changes nothing makes 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -24,7 +24,7 @@ from busk8s.api.object import Json, Object
 from busk8s.api.request import Response
 from busk8s.api.scheme import Resource
 from busk8s.api.strategic import strategic_patch
-from busk8s.api.validation import validate_create, validate_status_update, validate_update
+from busk8s.api.validation import validate_create, validate_write
 from busk8s.api.warnings.table import on_create, on_update
 from busk8s.master.apiserver import rest
 from busk8s.master.apiserver.attributes import Attributes, Operation
@@ -41,6 +41,7 @@ from busk8s.master.apiserver.strategies.base import (
     prepare_update,
     tidy_metadata,
 )
+from busk8s.master.apiserver.strategies.pods import prepare_ephemeral
 from busk8s.master.apiserver.strategies.table import strategy_of
 from busk8s.master.apiserver.tracking import keep_times, track
 from busk8s.master.apiserver.versions import served_data, to_served, to_stored
@@ -249,8 +250,14 @@ def _check_conditional(call: Call, strategy: Strategy, body: Json) -> None:
     raise errors.invalid(call.resource.kind, call.name, [cause], group=call.resource.group)
 
 
+_PREPARES: Mapping[str, Prepare] = {
+    "status": prepare_status,
+    "ephemeralcontainers": prepare_ephemeral,
+}
+
+
 def prepare_of(call: Call) -> Prepare:
-    return prepare_status if call.attributes.subresource == "status" else prepare_update
+    return _PREPARES.get(call.attributes.subresource, prepare_update)
 
 
 async def replace(
@@ -318,8 +325,8 @@ async def _replace_once(
     prepare(strategy_of(call.stored), stored, before)
     track(call, options, stored, before, parts.clock.now())
     is_status = prepare is prepare_status
-    rules = validate_status_update if is_status else validate_update
-    _refuse_invalid(call, stored, rules(_judged(call), stored, before))
+    causes = validate_write(_judged(call), call.attributes.subresource, stored, before)
+    _refuse_invalid(call, stored, causes)
     if not is_status:
         warnings += on_update(call.stored.key, stored, before)
     with parts.services.reserve(call.stored, call.namespace, stored, before):

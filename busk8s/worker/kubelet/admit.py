@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from busk8s.worker.kubelet.account_tokens import sources
-from busk8s.worker.kubelet.pods import Pod
+from busk8s.worker.kubelet.pods import ContainerSpec, Pod
 from busk8s.worker.kubelet.resources import Requests, pod_requests
 
 Refusal = tuple[str, str]  # reason, message
@@ -80,9 +80,18 @@ def _clash(one: tuple[str, str, int], other: tuple[str, str, int]) -> bool:
     return same_ip and one[1:] == other[1:]
 
 
-def unsupported(pod: Pod) -> list[str]:
-    """Fields without which the pod would not be what its author asked for: it is not started."""
-    return list(_refused(pod.spec, pod.host_network))
+def unsupported(pod: Pod, spec: ContainerSpec) -> list[str]:
+    """Fields without which the pod would not be what its author asked for: it is not started.
+
+    What an ephemeral container asks for keeps itself from starting, and nothing else.
+    """
+    own = _refused_of(spec.raw, pod.host_network) if spec in pod.ephemeral else ()
+    return [*_refused(pod.spec, pod.host_network), *own]
+
+
+def not_enforced_of(container: Mapping[str, Any]) -> list[str]:
+    """The fields of one container that would confine it, and do not."""
+    return list(_unenforced(container.get("securityContext") or {}))
 
 
 def not_enforced(pod: Pod, limits: Sequence[str] = ()) -> list[str]:

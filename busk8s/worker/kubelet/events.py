@@ -16,7 +16,7 @@ class Recorder(Protocol):
         ...
 
 
-def pod_reference(pod: Pod, container: str = "", *, init: bool = False) -> Json:
+def pod_reference(pod: Pod, container: str = "") -> Json:
     reference: Json = {
         "kind": "Pod",
         "apiVersion": "v1",
@@ -25,6 +25,6 @@ def pod_reference(pod: Pod, container: str = "", *, init: bool = False) -> Json:
         "uid": pod.uid,
         "resourceVersion": str(pod.metadata.get("resourceVersion", "")),
     }
-    if container:
-        reference["fieldPath"] = f"spec.{'initContainers' if init else 'containers'}{{{container}}}"
+    if spec := pod.container(container):
+        reference["fieldPath"] = f"spec.{spec.field}{{{container}}}"
     return reference

@@ -239,7 +239,7 @@ class Kubelet:
         )
 
     def _probe_failed(self, pod: Pod, spec: ContainerSpec, kind: str, output: str) -> None:
-        about = pod_reference(pod, spec.name, init=spec.sidecar)
+        about = pod_reference(pod, spec.name)
         message = f"{kind.capitalize()} probe failed: {output}"
         self._parts.recorder.event(about, "Warning", "Unhealthy", message)
 

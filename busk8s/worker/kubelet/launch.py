@@ -14,6 +14,7 @@ from typing import Any
 
 from busk8s.worker.kubelet.env import expand_all
 from busk8s.worker.kubelet.pods import ContainerSpec, Pod
+from busk8s.worker.kubelet.relist import PodState
 from busk8s.worker.kubelet.resources import limits_of
 from busk8s.worker.kubelet.runs import GRACE_ANNOTATION, HASH_ANNOTATION
 from busk8s.worker.runtime.base import ContainerConfig, Mount, SandboxConfig
@@ -135,6 +136,17 @@ def container_config(
         },
         annotations={HASH_ANNOTATION: spec.hash, GRACE_ANNOTATION: str(pod.grace_s)},
     )
+
+
+def target_of(spec: ContainerSpec, state: PodState) -> str:
+    """The container whose processes an ephemeral one is to see; "" when it names none."""
+    name = spec.raw.get("targetContainerName")
+    if not name:
+        return ""
+    target = state.latest(name)
+    if target is None:
+        raise ConfigError(f"unable to find target container {name}")
+    return target.id
 
 
 def _identity(pod: Pod, spec: ContainerSpec, *, as_root: bool) -> tuple[int | None, int | None]:

@@ -96,7 +96,7 @@ class LogStream:
 
     def _entry(self, pod: Pod, name: str) -> Json:
         status = self._writer.latest(pod.uid) or pod.status
-        for field in ("containerStatuses", "initContainerStatuses"):
+        for field in ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"):
             for entry in status.get(field) or ():
                 if entry.get("name") == name:
                     found: Json = entry

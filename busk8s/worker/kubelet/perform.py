@@ -18,7 +18,7 @@ from busk8s.api.scheme import PODS
 from busk8s.errors import Error
 from busk8s.tasks import Nursery
 from busk8s.worker.kubelet import plan as plans
-from busk8s.worker.kubelet.admit import unsupported
+from busk8s.worker.kubelet.admit import not_enforced_of, unsupported
 from busk8s.worker.kubelet.backoff import BackOff, after_restart
 from busk8s.worker.kubelet.downward import DownwardError, Facts
 from busk8s.worker.kubelet.env import EnvError, environment
@@ -30,6 +30,7 @@ from busk8s.worker.kubelet.launch import (
     hostname,
     log_directory,
     sandbox_config,
+    target_of,
 )
 from busk8s.worker.kubelet.logs import remove_log
 from busk8s.worker.kubelet.parts import Parts
@@ -130,22 +131,32 @@ class Performer:
         # Again, now that the address is known: a downwardAPI volume may show it.
         await self._parts.prepare(pod, self._facts())
         try:
-            config = self._configure(pod, spec, action.attempt)
+            config = self._configure(pod, state, spec, action.attempt)
         except (EnvError, DownwardError, ConfigError, VolumeError) as error:
             retry_at = self._parts.clock.now() + CONFIG_RETRY_S
             failure = plans.Failure("CreateContainerConfigError", str(error), retry_at)
             progress.failures[spec.name] = failure
             self._event(pod, "Warning", "Failed", f"Error: {error}", spec)
             return
+        if spec in pod.ephemeral:
+            self._say_what_is_left_out(pod, spec)
         await self._create_and_start(pod, spec, config)
         await self._forget_old(pod, state, spec.name)
+
+    def _say_what_is_left_out(self, pod: Pod, spec: ContainerSpec) -> None:
+        """Of a container that came after the pod was let in."""
+        if self._parts.runtime.name == "process" and (fields := not_enforced_of(spec.raw)):
+            text = f"the process runtime does not enforce: {', '.join(fields)}"
+            self._event(pod, "Warning", "NotEnforced", text, spec)
 
     def _facts(self) -> Facts:
         host = self._parts.host
         return replace(self._parts.facts, pod_ip=self._ip or (host.ips[0] if host.ips else ""))
 
-    def _configure(self, pod: Pod, spec: ContainerSpec, attempt: int) -> ContainerConfig:
-        if refused := unsupported(pod):
+    def _configure(
+        self, pod: Pod, state: PodState, spec: ContainerSpec, attempt: int
+    ) -> ContainerConfig:
+        if refused := unsupported(pod, spec):
             raise ConfigError(f"not supported by this node: {', '.join(refused)}")
         parts, facts = self._parts, self._facts()
         services = parts.view.all("services")
@@ -153,7 +164,8 @@ class Performer:
         mounts = parts.volumes.mounts(pod, spec, env)
         if hosts := parts.volumes.hosts_file(pod, facts.pod_ip, hostname(pod)):
             mounts.append(hosts)
-        return container_config(pod, spec, attempt, env, mounts, as_root=os.geteuid() == 0)
+        config = container_config(pod, spec, attempt, env, mounts, as_root=os.geteuid() == 0)
+        return replace(config, target_id=target_of(spec, state))
 
     async def _create_and_start(
         self, pod: Pod, spec: ContainerSpec, config: ContainerConfig
@@ -263,6 +275,5 @@ class Performer:
         message: str,
         spec: ContainerSpec | None = None,
     ) -> None:
-        name = spec.name if spec is not None else ""
-        about = pod_reference(pod, name, init=spec is not None and spec in pod.init)
+        about = pod_reference(pod, spec.name if spec is not None else "")
         self._parts.recorder.event(about, kind, reason, message)

@@ -1,6 +1,7 @@
 """What to do next for one pod: the kubelet's decisions, and nothing else.
 
-Owns      the order of sandbox, init, sidecar and regular containers; restarts; termination.
+Owns      the order of sandbox, init, sidecar, regular and ephemeral containers; restarts;
+          termination.
 Leaves    doing it (pod_worker), reporting it (status), when to look (pleg, probes).
 Invariant pure and level-based: the same situation gives the same plan, and a plan that has been
           carried out is followed by an empty one.
@@ -239,7 +240,7 @@ class _Draft:
         self.sandbox_id = sandbox.id if sandbox is not None else ""
         self.runs = {
             spec.name: last_run(self.pod, seen.state, spec.name)
-            for spec in (*self.pod.init, *self.pod.containers)
+            for spec in (*self.pod.init, *self.pod.containers, *self.pod.ephemeral)
         }
 
     def plan(self) -> Plan:
@@ -252,6 +253,8 @@ class _Draft:
             return
         if not self.sandbox_id and not self._new_sandbox():
             return
+        if self.seen.state.ready_sandbox is not None:
+            self._ephemeral()
         if self._init_done():
             self._regular()
 
@@ -329,6 +332,13 @@ class _Draft:
             elif not self._through(spec):
                 if self._hook_pending():
                     return
+                self._start(spec, run)
+
+    def _ephemeral(self) -> None:
+        """Whatever the others are at; what ran once, in whatever sandbox, never runs again."""
+        for spec in self.pod.ephemeral:
+            run = self.runs[spec.name]
+            if run is None or run.state == "created":
                 self._start(spec, run)
 
     def _hook_pending(self) -> bool:

@@ -257,7 +257,7 @@ class PodWorker:
                 f"Back-off restarting failed container {name} in pod "
                 f"{pod.name}_{pod.namespace}({pod.uid})"
             )
-            about = pod_reference(pod, name, init=any(s.name == name for s in pod.init))
+            about = pod_reference(pod, name)
             self._parts.recorder.event(about, "Warning", "BackOff", text)
 
     def _sooner(self, look_again_s: float | None) -> float | None:

@@ -24,7 +24,9 @@ RestartPolicy = Literal["Always", "OnFailure", "Never"]
 
 @dataclass(frozen=True, slots=True)
 class ContainerSpec:
-    """`sidecar` is an init container with restartPolicy Always; `hash` is what a restart is for."""
+    """`sidecar` is an init container with restartPolicy Always; `hash` is what a restart is for.
+    `field`: the list of the pod's spec it is in.
+    """
 
     name: str
     image: str
@@ -33,6 +35,7 @@ class ContainerSpec:
     sidecar: bool
     restart_exit_codes: tuple[tuple[bool, frozenset[int]], ...]
     raw: Json
+    field: str = "containers"
 
     @property
     def pre_stop(self) -> Json | None:
@@ -64,6 +67,7 @@ class Pod:
     containers: tuple[ContainerSpec, ...]
     status: Json
     raw: Json
+    ephemeral: tuple[ContainerSpec, ...] = ()
 
     @property
     def key(self) -> str:
@@ -85,7 +89,7 @@ class Pod:
         return self.status.get("phase") in ("Succeeded", "Failed")
 
     def container(self, name: str) -> ContainerSpec | None:
-        for spec in (*self.containers, *self.init):
+        for spec in (*self.containers, *self.init, *self.ephemeral):
             if spec.name == name:
                 return spec
         return None
@@ -110,10 +114,11 @@ def parse_pod(obj: Object) -> Pod:
         deadline_s=None if deadline is None else float(deadline),
         deleting=deleting,
         readiness_gates=tuple(g["conditionType"] for g in spec.get("readinessGates") or ()),
-        init=tuple(_container(c, restart, init=True) for c in spec.get("initContainers") or ()),
-        containers=tuple(_container(c, restart) for c in spec.get("containers") or ()),
+        init=_containers(spec, "initContainers", restart),
+        containers=_containers(spec, "containers", restart),
         status=data.get("status") or {},
         raw=data,
+        ephemeral=_containers(spec, "ephemeralContainers", "Never"),
     )
 
 
@@ -124,8 +129,14 @@ def _grace(metadata: Mapping[str, Any], spec: Mapping[str, Any], *, deleting: bo
     return GRACE_DEFAULT_S if grace is None else max(0.0, float(grace))
 
 
-def _container(raw: Json, pod_restart: RestartPolicy, *, init: bool = False) -> ContainerSpec:
-    own = raw.get("restartPolicy")
+def _containers(
+    spec: Mapping[str, Any], field: str, restart: RestartPolicy
+) -> tuple[ContainerSpec, ...]:
+    return tuple(_container(raw, restart, field) for raw in spec.get(field) or ())
+
+
+def _container(raw: Json, pod_restart: RestartPolicy, field: str) -> ContainerSpec:
+    own, init = raw.get("restartPolicy"), field == "initContainers"
     # A plain init container of an Always pod is tried again until it succeeds, then never more.
     inherited: RestartPolicy = "OnFailure" if init and pod_restart == "Always" else pod_restart
     return ContainerSpec(
@@ -136,6 +147,7 @@ def _container(raw: Json, pod_restart: RestartPolicy, *, init: bool = False) -> 
         sidecar=init and own == "Always",
         restart_exit_codes=tuple(_rule(rule) for rule in raw.get("restartPolicyRules") or ()),
         raw=raw,
+        field=field,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any, NamedTuple
 
 from busk8s.worker.kubelet.pods import Pod
@@ -20,7 +21,8 @@ def references(pod: Pod) -> frozenset[Reference]:
 
 
 def _of_environment(spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for container in [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]:
+    lists = [spec.get(f) or () for f in ("containers", "initContainers", "ephemeralContainers")]
+    for container in chain.from_iterable(lists):
         for source in container.get("envFrom") or ():
             yield "configmaps", (source.get("configMapRef") or {}).get("name", "")
             yield "secrets", (source.get("secretRef") or {}).get("name", "")

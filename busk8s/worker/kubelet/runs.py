@@ -69,7 +69,7 @@ def _of_container(container: Container, ready: frozenset[str]) -> Run:
 
 
 def _status_of(status: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
-    for field in ("containerStatuses", "initContainerStatuses"):
+    for field in ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"):
         for entry in status.get(field) or ():
             if entry.get("name") == name:
                 found: Mapping[str, Any] = entry

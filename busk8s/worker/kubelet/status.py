@@ -33,8 +33,8 @@ def pod_status(now: float, seen: Situation, plan: Plan, old: Json, host: Host) -
     pod = seen.pod
     if pod.finished and not seen.state.containers:
         return old  # It ended under an earlier kubelet, and the runtime has forgotten it.
-    init = [_container(seen, plan, spec, old, host, init=True) for spec in pod.init]
-    main = [_container(seen, plan, spec, old, host, init=False) for spec in pod.containers]
+    init = [_container(seen, plan, spec, old, host) for spec in pod.init]
+    main = [_container(seen, plan, spec, old, host) for spec in pod.containers]
     phase = old["phase"] if pod.finished else _phase(seen, plan, init, main)
     status: Json = {}
     if pod.generation:
@@ -53,6 +53,9 @@ def pod_status(now: float, seen: Situation, plan: Plan, old: Json, host: Host) -
         status["initContainerStatuses"] = init
     if seen.verdict is None or seen.state.containers or old.get("containerStatuses"):
         status["containerStatuses"] = main
+    if pod.ephemeral:
+        extra = [_container(seen, plan, spec, old, host) for spec in pod.ephemeral]
+        status["ephemeralContainerStatuses"] = extra
     status["qosClass"] = old.get("qosClass") or qos_class(pod.spec)
     return status
 
@@ -77,18 +80,26 @@ def pod_ip(seen: Situation, host: Host) -> str:
     return sandbox.ip or (host.ips[0] if host.ips else "")
 
 
-def _container(
-    seen: Situation, plan: Plan, spec: ContainerSpec, old: Json, host: Host, *, init: bool
-) -> Json:
+_STATUSES = {
+    "containers": "containerStatuses",
+    "initContainers": "initContainerStatuses",
+    "ephemeralContainers": "ephemeralContainerStatuses",
+}
+
+
+def _container(seen: Situation, plan: Plan, spec: ContainerSpec, old: Json, host: Host) -> Json:
     attempts = seen.state.attempts(spec.name)
-    before = _old_entry(old, spec.name, init=init)
+    before = _old_entry(old, spec)
     if attempts:
-        status = _from_runtime(seen, plan, spec, attempts, host, init=init)
+        status = _from_runtime(seen, plan, spec, attempts, host)
     else:
         status = _from_memory(seen, plan, spec, before)
-    status["resources"] = spec.raw.get("resources") or {}
-    if requests := (spec.raw.get("resources") or {}).get("requests"):
-        status["allocatedResources"] = requests
+    if spec.field == "ephemeralContainers":
+        del status["started"]  # Nobody waits for one: it has neither probes nor resources.
+    else:
+        status["resources"] = spec.raw.get("resources") or {}
+        if requests := (spec.raw.get("resources") or {}).get("requests"):
+            status["allocatedResources"] = requests
     if mounts := spec.raw.get("volumeMounts"):
         status["volumeMounts"] = [_mount(mount) for mount in mounts]
     return status
@@ -101,9 +112,9 @@ def _mount(mount: Json) -> Json:
     return shown
 
 
-def _old_entry(old: Json, name: str, *, init: bool) -> Json | None:
-    for entry in old.get("initContainerStatuses" if init else "containerStatuses") or ():
-        if entry.get("name") == name:
+def _old_entry(old: Json, spec: ContainerSpec) -> Json | None:
+    for entry in old.get(_STATUSES[spec.field]) or ():
+        if entry.get("name") == spec.name:
             found: Json = entry
             return found
     return None
@@ -148,8 +159,6 @@ def _from_runtime(
     spec: ContainerSpec,
     attempts: Sequence[Container],
     host: Host,
-    *,
-    init: bool,
 ) -> Json:
     newest = attempts[0]
     last: Json = {}
@@ -169,13 +178,13 @@ def _from_runtime(
         image_ref=newest.image_ref or newest.config.image,
         container_id=f"{host.runtime}://{newest.id}",
     )  # fmt: skip
-    _readiness(seen, spec, newest, status, init=init)
+    if spec.field != "ephemeralContainers":
+        _readiness(seen, spec, newest, status)
     return status
 
 
-def _readiness(
-    seen: Situation, spec: ContainerSpec, newest: Container, status: Json, *, init: bool
-) -> None:
+def _readiness(seen: Situation, spec: ContainerSpec, newest: Container, status: Json) -> None:
+    init = spec.field == "initContainers"
     if newest.state == "running":
         health = seen.health.get(newest.id, HEALTHY)
         started = health.started and newest.id not in seen.hooking

@@ -53,7 +53,9 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class ContainerConfig:
-    """`log_path` is relative to the sandbox's log directory; logs are in CRI format."""
+    """`log_path` is relative to the sandbox's log directory; logs are in CRI format.
+    `target_id`: the running container of the sandbox whose processes this one sees.
+    """
 
     name: str
     image: str
@@ -69,6 +71,7 @@ class ContainerConfig:
     run_as_group: int | None = None
     tty: bool = False
     stdin: bool = False
+    target_id: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
 

@@ -196,6 +196,9 @@ class Containers:
                 "CreateContainerError",
                 f'image "{image}" has no default command in the process runtime; set command',
             )
+        target = config.get("target_id")
+        if target and target not in self._held:
+            raise Failure("CreateContainerError", f"target container {target} is not running")
         if not self._may_mount and any(not mount.get("optional") for mount in config["mounts"]):
             raise Failure(
                 "CreateContainerError",
@@ -231,15 +234,26 @@ class Containers:
         report = Collected(self._reactor, REPORT_BYTES_MAX, lambda: self._reported(held))
         held.report = report
         try:
+            if target := plan.new_pid_namespace and config.get("target_id"):
+                plan.pid_namespace = self._processes_of(target)
             held.pid = spawn(plan, report.pipe.writer)
         finally:
             os.close(plan.stdin)
+            if plan.pid_namespace >= 0:
+                os.close(plan.pid_namespace)
             report.pipe.close_writer()
         self._held[container_id] = self._by_pid[held.pid] = held
         # On disk before it can run: a successor must find it.
         record.update(state="running", pid=held.pid, start_ticks=start_ticks(held.pid))
         record["started_at"] = wall()
         self._table.put("container", record)
+
+    def _processes_of(self, container_id: str) -> int:
+        """The pid namespace of a running container, as a descriptor."""
+        target = self._held.get(container_id)
+        if target is None:
+            raise ProcessLookupError(f"target container {container_id} has ended")
+        return os.open(f"/proc/{target.pid}/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
 
     def _reported(self, held: Held) -> None:
         """The child has begun its program, or says why not."""

@@ -80,13 +80,19 @@ def test_quality_of_service(resources: dict[str, Any], wanted: str) -> None:
 
 def test_what_cannot_be_done_is_named() -> None:
     refused = pod(hostPID=True, runtimeClassName="gvisor", securityContext={"fsGroup": 1}, port=80)
-    assert unsupported(refused) == [
+    assert unsupported(refused, refused.containers[0]) == [
         "spec.hostPID",
         "spec.runtimeClassName",
         "spec.securityContext.fsGroup",
         "hostPort of container c without hostNetwork",
     ]
-    assert unsupported(pod("1", port=0)) == []
+    assert unsupported(pod("1", port=0), pod("1", port=0).containers[0]) == []
+    mount = {"name": "v", "mountPath": "/v", "mountPropagation": "Bidirectional"}
+    debug = {"name": "d", "image": "i", "volumeMounts": [mount]}
+    spec = {"containers": [{"name": "c", "image": "i"}], "ephemeralContainers": [debug]}
+    made = make_pod(spec)
+    assert unsupported(made, made.containers[0]) == []
+    assert unsupported(made, made.ephemeral[0]) == ["mountPropagation Bidirectional of container d"]
     confined = {"readOnlyRootFilesystem": True, "allowPrivilegeEscalation": False}
     made = make_pod({"containers": [{"name": "c", "image": "i", "securityContext": confined}]})
     assert not_enforced(made) == ["readOnlyRootFilesystem", "allowPrivilegeEscalation"]

@@ -29,6 +29,7 @@ NOW = 1_000.0
 TWO = {"containers": [{"name": "a", "image": "i"}, {"name": "b", "image": "i"}]}
 INIT = {"initContainers": [{"name": "i1", "image": "i"}, {"name": "i2", "image": "i"}]}
 SIDE = {"initContainers": [{"name": "s", "image": "i", "restartPolicy": "Always"}]}
+DEBUG = {"ephemeralContainers": [{"name": "d", "image": "i", "targetContainerName": "a"}]}
 ONE = {"containers": [{"name": "a", "image": "i"}]}
 UP = sandbox("s0")
 
@@ -125,6 +126,51 @@ CASES: dict[str, tuple[Any, list[Any]]] = {
             state([UP], [container("a", exit_code=2), container("b")]),
         ),
         [],
+    ),
+    "an ephemeral container is started beside what runs": (
+        situation({**ONE, **DEBUG}, state([UP], [container("a")])),
+        [StartContainer("d", 0)],
+    ),
+    "an ephemeral container is started while the pod is initialised": (
+        situation({**ONE, **INIT, **DEBUG}, state([UP], [container("i1")])),
+        [StartContainer("d", 0)],
+    ),
+    "an ephemeral container waits for a sandbox": (
+        situation({**ONE, **DEBUG}, state()),
+        [RunSandbox(0), StartContainer("a", 0)],
+    ),
+    "an ephemeral container that failed is not restarted, whatever the pod's policy": (
+        situation({**ONE, **DEBUG}, state([UP], [container("a"), container("d", exit_code=1)])),
+        [],
+    ),
+    "nor in a new sandbox": (
+        situation(
+            {**ONE, **DEBUG},
+            state(
+                [sandbox("s1", attempt=1), sandbox("s0", up=False)],
+                [container("a", box="s1", attempt=1), container("d", exit_code=137)],
+            ),
+        ),
+        [],
+    ),
+    "nor when only the API remembers it": (
+        situation(
+            {**ONE, **DEBUG},
+            state([UP], [container("a")]),
+            status={
+                "ephemeralContainerStatuses": [
+                    {"name": "d", "containerID": "x://1", "state": {"terminated": {"exitCode": 0}}}
+                ]
+            },
+        ),
+        [],
+    ),
+    "an ephemeral container does not keep a pod that is through": (
+        situation(
+            {**ONE, **DEBUG, "restartPolicy": "Never"},
+            state([UP], [container("a", exit_code=0), container("d")]),
+        ),
+        [KillContainer("d-0", "d", 30.0, "Stopping container d")],
     ),
     "sidecars go when the work is done": (
         situation(

@@ -56,6 +56,23 @@ def test_phase(name: str) -> None:
     assert status_of(seen)["phase"] == wanted
 
 
+def test_an_ephemeral_container_counts_for_nothing_but_is_shown() -> None:
+    debug = {"ephemeralContainers": [{"name": "d", "image": "i"}]}
+    plain = situation(ONE, state([UP], [container("a")]))
+    seen = situation({**ONE, **debug}, state([UP], [container("a"), container("d", exit_code=3)]))
+    with_it, without = status_of(seen), status_of(plain)
+    (shown,) = with_it.pop("ephemeralContainerStatuses")
+    assert with_it == without
+    assert shown["state"]["terminated"]["exitCode"] == 3
+    assert (shown["ready"], "resources" in shown, "started" in shown) == (False, False, False)
+    running = situation({**ONE, **debug}, state([UP], [container("a"), container("d")]))
+    (shown,) = status_of(running)["ephemeralContainerStatuses"]
+    assert list(shown["state"]) == ["running"]
+    waiting = situation({**ONE, **debug}, state([UP], [container("a")]))
+    (shown,) = status_of(waiting)["ephemeralContainerStatuses"]
+    assert shown["state"] == {"waiting": {"reason": "ContainerCreating"}}
+
+
 def conditions(status: dict[str, Any]) -> dict[str, tuple[str, str, str]]:
     return {
         c["type"]: (c["status"], c.get("reason", ""), c.get("message", ""))

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from busk8s.api.object import Json
 from busk8s.api.request import ANONYMOUS, User
 
+Take = Callable[[Json, Json], Json]  # (new spec, old spec) -> the spec to store
 Propagation = Literal["Background", "Foreground", "Orphan", ""]
 
 
@@ -106,6 +107,18 @@ def prepare_status(strategy: Strategy, new: Json, old: Json) -> None:
     _keep_metadata(metadata, before)
     _keep(metadata, before, "ownerReferences")
     _keep(metadata, before, "finalizers")
+
+
+def prepare_part(strategy: Strategy, new: Json, old: Json, take: Take) -> None:
+    """Keep everything but what `take` takes over of the new spec, in place; count the change."""
+    sent, before = new["metadata"], old["metadata"]
+    kept = {key: sent[key] for key in ("managedFields", "resourceVersion") if key in sent}
+    spec = take(new.get("spec") or {}, old.get("spec") or {})
+    new.clear()
+    new.update({**old, "spec": spec})
+    new["metadata"] = {k: v for k, v in before.items() if k != "managedFields"} | kept
+    if strategy.generation and _counts(strategy, new, old):
+        new["metadata"]["generation"] = before.get("generation", 0) + 1
 
 
 def _keep_metadata(metadata: Json, before: Json) -> None:

@@ -1,4 +1,5 @@
-"""Pods: the status they begin with, their quality of service, how long they may take to stop.
+"""Pods: the status they begin with, their quality of service, how long they may take to stop,
+and what their subresources `ephemeralcontainers` and `resize` change.
 
 Source    pkg/registry/core/pod/strategy.go, pkg/apis/core/v1/helper/qos.
 """
@@ -10,6 +11,7 @@ from functools import lru_cache
 
 from busk8s.api.object import Json
 from busk8s.api.quantity import parse
+from busk8s.master.apiserver.strategies.base import Strategy, prepare_part
 
 AMOUNTS_CACHED_MAX = 1_024  # Quantities repeat over pods: a few templates make most of them.
 _COMPUTE = ("cpu", "memory")
@@ -25,6 +27,18 @@ def on_update(pod: Json, old: Json) -> None:
     status = pod.get("status")
     if isinstance(status, dict) and "qosClass" not in status:
         pod["status"] = {**status, "qosClass": qos_class(pod)}
+
+
+def prepare_ephemeral(strategy: Strategy, new: Json, old: Json) -> None:
+    """Only spec.ephemeralContainers may change."""
+    prepare_part(strategy, new, old, _ephemeral)
+
+
+def _ephemeral(spec: Json, was: Json) -> Json:
+    taken = {key: value for key, value in was.items() if key != "ephemeralContainers"}
+    if listed := spec.get("ephemeralContainers"):
+        taken["ephemeralContainers"] = listed
+    return taken
 
 
 def grace_of(pod: Json, asked: int | None) -> int:

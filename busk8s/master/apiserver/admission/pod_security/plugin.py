@@ -11,6 +11,7 @@ from __future__ import annotations
 from busk8s import errors
 from busk8s.api.object import Json
 from busk8s.master.apiserver.admission.plugin import Interest, Lookup, name_of, refuse
+from busk8s.master.apiserver.admission.pod_security.facts import containers
 from busk8s.master.apiserver.admission.pod_security.levels import (
     LEVELS,
     PREFIX,
@@ -40,6 +41,7 @@ class PodSecurity:
     interest = Interest(
         kinds=frozenset({"CREATE", "UPDATE"}),
         resources=frozenset({"pods", "namespaces", *TEMPLATES}),
+        subresources=frozenset({"", "ephemeralcontainers"}),
     )
 
     def __init__(self, lookup: Lookup) -> None:
@@ -57,8 +59,7 @@ class PodSecurity:
         if not any(label.startswith(PREFIX) for label in labels):
             return
         if key == "pods":
-            # What an update may change of a pod is no matter of its security.
-            if operation.kind == "CREATE":
+            if operation.old is None or _matters(operation.object, operation.old.data):
                 self._pod(operation, labels)
         else:
             self._template(operation, labels, TEMPLATES[key])
@@ -116,6 +117,16 @@ class PodSecurity:
             f'"{policy}"'
         )
         return [head, *(f"{_some(names)}: {why}" for why, names in sorted(grouped.items()))]
+
+
+def _matters(new: Json | None, old: Json) -> bool:
+    """Whether an update changes what runs: an image, or the containers there are. All else that
+    an update may change of a pod is no matter of its security."""
+    return _run(new or {}) != _run(old)
+
+
+def _run(pod: Json) -> list[tuple[object, object]]:
+    return [(c.get("name"), c.get("image")) for c in containers(pod.get("spec") or {})]
 
 
 def _some(names: list[str]) -> str:
