@@ -1,6 +1,6 @@
 """The budget of the design, measured: starts clusters from the command line, loads them, prints one table.
 
-    python bench/budget.py [--seconds 4] [--runs 1] [--only start,api,watch,schedule,pods]
+    python bench/budget.py [--seconds 4] [--runs 1] [--only start,api,watch,extend,schedule,pods]
 
 Owns      starting and ending what is measured, the limits, the table.
 Leaves    the loads (api.sh with wrk, schedbench.py, podbench.py), upstream's figures (REFERENCE.md).
@@ -32,6 +32,7 @@ READY_S, STOP_S, LOAD_S = 30.0, 30.0, 300.0
 SETTLE_S = 3.0  # From ready to idle, before memory is read.
 NODES, PODS, NODE_PODS = 1_000, 3_000, 100
 WATCHERS, CHANGES = 1_000, 100
+APPLIES, DEFINITIONS = 1_000, 200
 GRACE_S = 120  # Nobody beats for schedbench's nodes; upstream's 40 s would do as well.
 
 
@@ -62,6 +63,8 @@ ROWS = {
         f"{WATCHERS} watchers, {CHANGES} changes/s, p99 of delivery", "-", 100, "ms", most=True
     ),
     "watcher": Row("memory of a watcher (RSS)", "-", 0.2, "MB", most=True),
+    "apply": Row("server-side apply of a Deployment, server's CPU", "-", 2, "ms", most=True),
+    "definitions": Row(f"memory of {DEFINITIONS} custom kinds (RSS)", "-", 50, "MB", most=True),
     "schedule": Row(f"{PODS} pods onto {NODES} nodes, all bound", "239-269 /s", 1_000, "/s"),
     "idle": Row("master idle, all processes (RSS)", "521 MB", 150, "MB", most=True),
     "loaded": Row(f"the same with {NODES} nodes, {PODS} pods", "971 MB", 250, "MB", most=True),
@@ -167,6 +170,14 @@ class Cluster:
                 rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
                 shared_once += int(re.findall(r"(?m)^Pss:\s+(\d+)", rollup)[0])
         return resident / 1024, shared_once / 1024
+
+    def cpu_s(self) -> float:
+        """Processor time of all its processes so far, in seconds."""
+        ticks = 0
+        for pid in _family(self.process.pid):
+            fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
 
     def kubeconfig(self) -> Path:
         path = self.root.parent / "kubeconfig"
@@ -303,6 +314,27 @@ def watch(results: Results, seconds: int) -> None:
         results.add("watcher", (after - before) / WATCHERS, "what is written meanwhile included")
 
 
+def extend(results: Results, seconds: int) -> None:
+    with cluster("apiserver") as server:  # Alone: what controllers do of it is not its time.
+        server.ready()
+        _extending(server, "--applies=50")  # What is made once is made by now.
+        before = server.cpu_s()
+        said = _extending(server, f"--applies={APPLIES}")
+        results.add("apply", (server.cpu_s() - before) / APPLIES * 1e3, said.partition(": ")[2])
+    with cluster("apiserver") as server:
+        server.ready()
+        time.sleep(SETTLE_S)
+        before, _ = server.memory()
+        said = _extending(server, f"--definitions={DEFINITIONS}")
+        time.sleep(SETTLE_S)
+        results.add("definitions", server.memory()[0] - before, said.partition(": ")[2])
+
+
+def _extending(server: Cluster, amount: str) -> str:
+    said = load(sys.executable, "extending.py", amount, "--", server.url, server.token)
+    return said.strip()
+
+
 def schedule(results: Results, seconds: int) -> None:
     with cluster("master", f"--node-grace={GRACE_S}") as master:
         master.ready()
@@ -337,7 +369,14 @@ def _wait_account(running: Cluster) -> None:
     running.wait(lambda: running.get("/api/v1/namespaces/default/serviceaccounts/default"))
 
 
-PARTS = {"start": start, "api": api, "watch": watch, "schedule": schedule, "pods": pods}
+PARTS = {
+    "start": start,
+    "api": api,
+    "watch": watch,
+    "extend": extend,
+    "schedule": schedule,
+    "pods": pods,
+}
 
 
 def main() -> None:
