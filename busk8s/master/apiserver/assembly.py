@@ -23,7 +23,8 @@ from busk8s.master.apiserver.admission.wiring import Wired
 from busk8s.master.apiserver.aggregation.aggregator import Aggregator
 from busk8s.master.apiserver.aggregation.availability import Availability
 from busk8s.master.apiserver.attributes import Authorizer
-from busk8s.master.apiserver.audit.wiring import audited
+from busk8s.master.apiserver.audit.auditor import Auditor
+from busk8s.master.apiserver.audit.wiring import audit_log
 from busk8s.master.apiserver.authentication import wiring
 from busk8s.master.apiserver.authentication.kept_tokens import KeptTokens
 from busk8s.master.apiserver.authz import ClusterAuthorizer
@@ -46,7 +47,8 @@ from busk8s.master.apiserver.http import HttpServer
 from busk8s.master.apiserver.lease_renewals import RenewedLeases
 from busk8s.master.apiserver.listening import bus_open, server_keys
 from busk8s.master.apiserver.loopback import Dispatch
-from busk8s.master.apiserver.metrics import Metrics
+from busk8s.master.apiserver.metrics.requests import RequestMetrics
+from busk8s.master.apiserver.metrics.wiring import Measured, page_of
 from busk8s.master.apiserver.node_authz import NodeAuthorizer
 from busk8s.master.apiserver.outgoing import Outgoing
 from busk8s.master.apiserver.pki import Pki, host_names
@@ -134,10 +136,12 @@ async def running(
         )
         server.open()
         settled: list[bool] = []
-        audit = await audited(settings, data, server.route, stack, clock=clock, ids=ids)
+        audited = audit_log(settings, data, server.route, authorizer.granted_by, clock, ids)
+        audit = await stack.enter_async_context(audited)
+        http = _http(lambda r: front(r), identity, door, clock, ids, aggregator)
+        told = (server, admission.metrics, identity.authenticator.metrics, audit, http)
         health = _health(settled, renewal, store)
-        front = Front(server.dispatch, authorizer, health, _metrics(cache), clock, audit)
-        http = _http(front, identity, door, clock, ids, aggregator)
+        front = _front(server.dispatch, authorizer, health, audit, told, clock)
         await http.open(sockets, renewal.follow(pki.server_context(*identity.authorities)))
         stack.push_async_callback(http.close)
         address = Address(service_ip, seen_by_pods(settings), port, identity.published)
@@ -147,10 +151,8 @@ async def running(
         settled.append(True)
         nursery = await stack.enter_async_context(Nursery(_keeper_failed))
         available = Availability(cache, catalog, aggregator, server.dispatch, clock)
-        nursery.spawn(available.run(), name="API servers")
-        _keep_going(nursery, server, identity, renewal, address, authorizer, pki=pki, clock=clock)
-        _announce(data, url, settings, endpoints)
-        stack.callback(data.endpoints.unlink, missing_ok=True)
+        _keep_going(nursery, server, identity, renewal, address, authorizer, available, pki, clock)
+        _announce(data, url, settings, endpoints, stack)
         yield Api(settings, data, pki, cache, server, front, http, bus, url, renewal)
 
 
@@ -158,6 +160,19 @@ async def _first_objects(dispatch: Dispatch, address: Address, admission: Wired)
     await bootstrap(dispatch, address)
     await bootstrap_roles(dispatch)
     admission.open()  # After them: they must not wait for webhooks that run in this cluster.
+
+
+def _front(
+    dispatch: Dispatch,
+    authorizer: Authorizer,
+    health: Health,
+    audit: Auditor,
+    told: Sequence[Measured],
+    clock: Clock,
+) -> Front:
+    requests = RequestMetrics(frozenset((r.group, r.version, r.plural) for r in scheme.SERVED))
+    pages = page_of((requests, *told), health)
+    return Front(dispatch, authorizer, health, requests, clock, audit, pages=pages)
 
 
 def _outgoing(cache: WatchCache, clock: Clock, stack: AsyncExitStack) -> Outgoing:
@@ -175,7 +190,7 @@ def _aggregator(cache: WatchCache, outgoing: Outgoing, pki: Pki) -> Aggregator:
 
 
 def _http(
-    front: Front,
+    front: Dispatch,
     identity: wiring.Identity,
     door: PodDoor,
     clock: Clock,
@@ -199,7 +214,7 @@ def _keep_going(
     renewal: Renewal,
     address: Address,
     authorizer: Authorizer,
-    *,
+    available: Availability,
     pki: Pki,
     clock: Clock,
 ) -> None:
@@ -208,6 +223,7 @@ def _keep_going(
     certificates = CertificateKeeper(pki, cache, dispatch, authorizer, clock)
     kept_tokens = KeptTokens(identity.accounts, pki.ca_pem, cache, dispatch, clock)
     definitions = DefinitionKeeper(cache, dispatch, clock)
+    nursery.spawn(available.run(), name="API servers")
     nursery.spawn(keep(dispatch, address, clock), name="default objects")
     if server.parts.unstored is not None:
         nursery.spawn(server.parts.unstored.run(), name="node leases")
@@ -279,7 +295,9 @@ def seen_by_pods(settings: MasterSettings) -> str:
     return own_address() if ipaddress.ip_address(reached).is_loopback else reached
 
 
-def _announce(data: DataDir, url: str, settings: MasterSettings, endpoints: Endpoints) -> None:
+def _announce(
+    data: DataDir, url: str, settings: MasterSettings, endpoints: Endpoints, stack: AsyncExitStack
+) -> None:
     """Where we are and how to know us: for the commands that run beside us."""
     said = {
         "url": url,
@@ -290,6 +308,7 @@ def _announce(data: DataDir, url: str, settings: MasterSettings, endpoints: Endp
         "server_key": server_keys(data).public,
     }
     write_private(data.endpoints, json.dumps(said).encode())
+    stack.callback(data.endpoints.unlink, missing_ok=True)
 
 
 def _port(address: str) -> int:
@@ -303,26 +322,6 @@ def _certified(
     names = host_names(settings.bind, settings.reached_at, settings.extra_names, service_ip)
     pki = Pki(data.pki).ensure(names, clock.now())
     return pki, Renewal(pki, names, clock)
-
-
-def _metrics(cache: WatchCache) -> Metrics:
-    served = frozenset((r.group, r.version, r.plural) for r in scheme.SERVED)
-    return Metrics(
-        served,
-        {
-            "busk8s_store_revision": ("Of the last committed write.", lambda: cache.revision),
-            "busk8s_objects": ("Stored objects of all kinds.", lambda: _count(cache)),
-        },
-        lambda: {key: cache.count(key) for key in _keys(cache)},
-    )
-
-
-def _count(cache: WatchCache) -> float:
-    return float(sum(cache.count(key) for key in _keys(cache)))
-
-
-def _keys(cache: WatchCache) -> Sequence[str]:
-    return cache.resources()
 
 
 def _bracketed(address: str) -> str:

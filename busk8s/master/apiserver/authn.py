@@ -28,6 +28,7 @@ from busk8s.master.apiserver.authentication.credentials import (
 )
 from busk8s.master.apiserver.authentication.front_proxy import FrontProxy
 from busk8s.master.apiserver.authentication.peers import NOBODY, Peer, Peers
+from busk8s.master.apiserver.metrics.access import AccessMetrics
 
 MASTERS = "system:masters"
 TOKEN_BYTES_MAX = 16 * 1024
@@ -152,7 +153,9 @@ class Authenticator:
         front: FrontProxy | None = None,
         impersonate: Impersonate = _never,
         anonymous: Anonymous = Anonymous(),
+        metrics: AccessMetrics | None = None,
     ) -> None:
+        self.metrics = metrics or AccessMetrics()
         self._chain = chain
         self._clock = clock
         self._front = front or FrontProxy()
@@ -163,11 +166,18 @@ class Authenticator:
 
     async def user(self, peer: Peer, headers: Mapping[str, str], path: str = "") -> User:
         """Who asks, and whom they act as; raises 401 and 403."""
-        who = await self._really(peer, headers)
+        began = self._clock.monotonic()
+        try:
+            who = await self._really(peer, headers)
+        except errors.Error:
+            self.metrics.unknown(self._clock.monotonic() - began, wrong=True)
+            raise
         if who is None:
             if not self._anonymous.may(path):
+                self.metrics.unknown(self._clock.monotonic() - began, wrong=False)
                 raise errors.unauthorized()
             who = ANONYMOUS
+        self.metrics.known(who.name, self._clock.monotonic() - began)
         return self._impersonate(who, headers)
 
     async def _really(self, peer: Peer, headers: Mapping[str, str]) -> User | None:
@@ -191,7 +201,9 @@ class Authenticator:
         self, peer: Peer, headers: Mapping[str, str], failed: list[str]
     ) -> User | None:
         """Whom the front proxy or the certificate itself names, while it is not over."""
-        if peer.until <= self._clock.now():
+        left = peer.until - self._clock.now()
+        self.metrics.certificates.observe(left)
+        if left <= 0:
             failed.append("x509: certificate has expired")
             return None
         if peer.proxy:

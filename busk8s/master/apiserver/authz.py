@@ -44,6 +44,9 @@ class ClusterAuthorizer:
         """What an access review says of a request that is allowed; "" when there is no more."""
         if MASTERS in attributes.user.groups:
             return ""
+        node = node_of(attributes.user) if attributes.resource is not None else None
+        if node is not None and self._nodes.authorize(node, attributes) is None:
+            return ""  # The node authoriser says no more than yes.
         return self._rbac.granter(attributes)
 
     def rules_of(self, user: User, namespace: str) -> tuple[Sequence[Json], Sequence[str]]:

@@ -9,11 +9,21 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
+from busk8s.master.apiserver.metrics.storage import Measured
 from busk8s.master.store.watch import Event
 
 CHUNK_BYTES_MAX = 256 * 1024  # Lines are packed up to this size before they are handed on.
 BATCHES_MAX = 4  # Rounds whose chunks are kept.
+
+
+@dataclass(slots=True)
+class Batch:
+    """Some events as they are sent, and how big each was."""
+
+    chunks: list[bytes]
+    measured: Measured
 
 
 class Batches:
@@ -24,14 +34,15 @@ class Batches:
     """
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[Event, Event, int, bool], list[bytes]] = OrderedDict()
+        self._kept: OrderedDict[tuple[Event, Event, int, bool], Batch] = OrderedDict()
 
-    def of(self, events: Sequence[Event], form: bool, lines: Iterable[bytes]) -> list[bytes]:
+    def of(self, events: Sequence[Event], form: bool, lines: Iterable[bytes]) -> Batch:
         """`lines` of `events`, joined; not drawn from where they are kept. `form`: which of two."""
         asked = (events[0], events[-1], len(events), form)
         found = self._kept.get(asked)
         if found is None:
-            found = self._kept[asked] = list(packed(lines))
+            drawn = list(lines)
+            found = self._kept[asked] = Batch(list(packed(drawn)), Measured(map(len, drawn)))
             if len(self._kept) > BATCHES_MAX:
                 self._kept.popitem(last=False)
         return found

@@ -10,9 +10,11 @@ from __future__ import annotations
 from busk8s import errors
 from busk8s.api.decode import OBJECT_BYTES_MAX
 from busk8s.api.object import Json, Object, encode, head_length, with_revision
+from busk8s.api.scheme import Resource
+from busk8s.master.apiserver.metrics.storage import Change
 from busk8s.master.apiserver.parts import Call, Parts
 from busk8s.master.apiserver.strategies.table import strategy_of
-from busk8s.master.store.base import Lost, Write
+from busk8s.master.store.base import Lost, StoreError, Write
 from busk8s.master.store.watch import object_key
 
 
@@ -37,7 +39,7 @@ async def put(
         durable=strategy_of(resource).durable,
         tag=data,
     )
-    outcome = await parts.store.commit((write,))
+    outcome = await _commit(parts, resource, write)
     if isinstance(outcome, Lost):
         return None
     obj = parts.cache.get(resource.key, namespace, name)
@@ -45,6 +47,22 @@ async def put(
         return obj
     body = with_revision(body, outcome, head_length=resource.head_length)
     return Object(resource, namespace, name, revision=outcome, body=body)
+
+
+async def _commit(parts: Parts, resource: Resource, write: Write) -> int | Lost:
+    """What became of `write`, timed."""
+    change: Change = "create" if write.expect == 0 else "update"
+    if write.value is None:
+        change = "delete"
+    now = parts.clock.monotonic
+    began = now()
+    try:
+        outcome = await parts.store.commit((write,))
+    except StoreError:
+        parts.metrics.failed(resource, change)
+        raise
+    parts.metrics.wrote(resource, change, now() - began)
+    return outcome
 
 
 def _imagined(
@@ -76,5 +94,5 @@ async def remove(parts: Parts, call: Call, last: Json, old: Object, dry_run: boo
         expect=old.revision,
         durable=strategy_of(call.stored).durable,
     )
-    outcome = await parts.store.commit((write,))
+    outcome = await _commit(parts, call.stored, write)
     return None if isinstance(outcome, Lost) else final

@@ -6,7 +6,8 @@ Leaves    everything that is a resource or discovery (dispatch).
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
 
 from busk8s.api.request import Request, Response
 from busk8s.clock import Clock
@@ -14,49 +15,77 @@ from busk8s.master.apiserver import http_response as form
 from busk8s.master.apiserver.attributes import Attributes, Authorizer
 from busk8s.master.apiserver.audit.auditor import Auditor
 from busk8s.master.apiserver.health import Health
-from busk8s.master.apiserver.metrics import Metrics
-from busk8s.master.apiserver.refusals import access_denied
+from busk8s.master.apiserver.metrics.requests import RequestMetrics
+from busk8s.master.apiserver.refusals import access_denied, forbidden_by
+from busk8s.master.apiserver.waits import waited
+from busk8s.metrics import TEXT
 
 ASIDE = ("/healthz", "/livez", "/readyz", "/metrics")
-Dispatch = Callable[[Request], Awaitable[Response]]
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Pages(Protocol):
+    """What /metrics shows."""
+
+    def whole(self) -> bytes: ...
+
+    def slis(self) -> bytes: ...
 
 
 class Front:
+    """`components`: pages of /metrics that others must be asked for, by the rest of the path."""
+
     def __init__(
         self,
-        dispatch: Dispatch,
+        dispatch: Handler,
         authorizer: Authorizer,
         health: Health,
-        metrics: Metrics,
+        metrics: RequestMetrics,
         clock: Clock,
         audit: Auditor | None = None,
+        *,
+        pages: Pages,
+        components: Mapping[str, Handler] = {},
     ) -> None:
         self._dispatch = dispatch
         self._authorizer = authorizer
         self._health = health
         self._metrics = metrics
         self._audit = audit
+        self._pages = pages
+        self._components = components
         self._monotonic = clock.monotonic
 
     async def __call__(self, request: Request) -> Response:
+        metrics, method = self._metrics, request.method
         began = self._monotonic()
-        response = self._aside(request)
-        if response is None:
-            response = await self._dispatch(request)
+        waited.set(0.0)
+        metrics.began(method)
+        try:
+            response = await self._answer(request)
+        finally:
+            metrics.ended(method)
         took = self._monotonic() - began
-        self._metrics.count(request, response.status, took)
+        metrics.count(request, response, took)
         if self._audit is not None:
             self._audit.note(request, response, took)
         return response
 
-    def _aside(self, request: Request) -> Response | None:
+    async def _answer(self, request: Request) -> Response:
         path = request.path
         if path.startswith("/api") or not path.startswith(ASIDE):
-            return None
+            return await self._dispatch(request)
         attributes = Attributes(request.user, request.method.lower(), None, path=path)
         why = self._authorizer.authorize(attributes)
         if why is not None:
+            request.notes |= forbidden_by(why)
             return form.of_error(access_denied(attributes, why))
-        if path == "/metrics" and request.method == "GET":
-            return self._metrics.answer()
-        return self._health.answer(request)
+        if path.startswith("/metrics") and request.method == "GET":
+            if path == "/metrics":
+                return Response(200, self._pages.whole(), TEXT)
+            if path == "/metrics/slis":
+                return Response(200, self._pages.slis(), TEXT)
+            asked = self._components.get(path.removeprefix("/metrics/"))
+            if asked is not None:
+                return await asked(request)
+        return self._health.answer(request) or await self._dispatch(request)

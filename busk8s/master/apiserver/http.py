@@ -28,6 +28,7 @@ from busk8s.master.apiserver import http_response as form
 from busk8s.master.apiserver.authentication.peers import NOBODY, Peer
 from busk8s.master.apiserver.http_request import Incoming, RequestReader, split_target
 from busk8s.master.apiserver.http_tunnel import Tunnel
+from busk8s.metrics import Family, Gauge
 from busk8s.tasks import Nursery
 
 CONNECTIONS_MAX = 4_096  # Beyond it a new connection gets 503 and is closed.
@@ -103,6 +104,11 @@ class HttpServer:
         self._servers: list[asyncio.Server] = []
         self._audit_prefix = audit_prefix
         self._audit_count = 0
+        self.handshakes_failed = 0
+
+    def families(self) -> Sequence[Family]:
+        name, what = "apiserver_tls_handshake_errors_total", "Connections that never became secure."
+        return (Gauge(name, what, lambda: self.handshakes_failed, kind="counter"),)
 
     async def open(self, sockets: Sequence[socket.socket], tls: ssl.SSLContext | None) -> None:
         loop = asyncio.get_running_loop()
@@ -176,6 +182,11 @@ class Connection(asyncio.Protocol):
         self._reading = True
         self._lost = False
         self._ending = False
+
+    def __del__(self) -> None:
+        """Who never had a connection did not get through the handshake."""
+        if self._transport is None:
+            self._server.handshakes_failed += 1
 
     # What the transport calls.
 

@@ -87,12 +87,13 @@ class PageExpired(errors.Error):
 
 
 @dataclass(slots=True)
-class _Joined:
-    """A list's body, made when the resource had last changed at `changed`."""
+class Joined:
+    """A list's body of `count` items, made when the resource had last changed at `changed`."""
 
     changed: int
     head: bytes
     body: bytes
+    count: int
 
 
 class ListCache:
@@ -100,7 +101,7 @@ class ListCache:
 
     def __init__(self) -> None:
         self._changed: dict[str, int] = {}
-        self._joined: OrderedDict[tuple[str, ...], _Joined] = OrderedDict()
+        self._joined: OrderedDict[tuple[str, ...], Joined] = OrderedDict()
         self._bytes = 0
 
     def observe(self, events: Sequence[Event]) -> None:
@@ -112,8 +113,8 @@ class ListCache:
         """The revision of the resource's last change since the start; 0 if there was none."""
         return self._changed.get(resource_key, 0)
 
-    def find(self, asked: tuple[str, ...], head: bytes) -> bytes | None:
-        """The body for `asked` (resource key first) that begins with `head`, if it still holds."""
+    def find(self, asked: tuple[str, ...], head: bytes) -> Joined | None:
+        """The list for `asked` (resource key first) that begins with `head`, if it still holds."""
         entry = self._joined.get(asked)
         if entry is None or entry.changed != self.changed(asked[0]):
             return None
@@ -122,15 +123,15 @@ class ListCache:
             self._bytes += len(head) - len(entry.head)
             entry.body = head + memoryview(entry.body)[len(entry.head) :]
             entry.head = head
-        return entry.body
+        return entry
 
-    def keep(self, asked: tuple[str, ...], head: bytes, body: bytes) -> None:
+    def keep(self, asked: tuple[str, ...], head: bytes, body: bytes, count: int) -> None:
         previous = self._joined.pop(asked, None)
         if previous is not None:
             self._bytes -= len(previous.body)
         if len(body) > JOINED_BYTES_MAX:
             return
-        self._joined[asked] = _Joined(self.changed(asked[0]), head, body)
+        self._joined[asked] = Joined(self.changed(asked[0]), head, body, count)
         self._bytes += len(body)
         while self._bytes > JOINED_BYTES_MAX or len(self._joined) > JOINED_MAX:
             _, dropped = self._joined.popitem(last=False)

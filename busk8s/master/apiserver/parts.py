@@ -26,6 +26,7 @@ from busk8s.master.apiserver.batches import Batches
 from busk8s.master.apiserver.catalog import Catalog
 from busk8s.master.apiserver.encoded import Messages
 from busk8s.master.apiserver.listing import ListCache
+from busk8s.master.apiserver.metrics.storage import StorageMetrics
 from busk8s.master.apiserver.outgoing import Outgoing
 from busk8s.master.apiserver.quota.ledger import Quotas
 from busk8s.master.apiserver.rest import Accept
@@ -50,6 +51,7 @@ class Parts:
     services: ServiceAllocators
     catalog: Catalog
     quotas: Quotas
+    metrics: StorageMetrics
     lists: ListCache
     outgoing: Outgoing | None = None  # None: nothing is passed on to pods and Services
     messages: Messages

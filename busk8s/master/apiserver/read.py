@@ -120,7 +120,9 @@ def _select(parts: Parts, call: Call, selection: Selection, revision: int = 0) -
             objects = parts.unstored.list(key, scope, objects)
     if not as_stored(call):
         objects = [to_served(call.resource, obj) for obj in objects]
-    return objects if selection.everything else selection.of(objects)
+    chosen = objects if selection.everything else selection.of(objects)
+    parts.metrics.listed(call.stored, len(objects), len(chosen))
+    return chosen
 
 
 def _whole(parts: Parts, call: Call, selection: Selection, revision: int) -> Response:
@@ -128,11 +130,13 @@ def _whole(parts: Parts, call: Call, selection: Selection, revision: int) -> Res
     label_text, field_text, _ = selection.text
     asked = (call.stored.key, call.resource.api_version, call.namespace, label_text, field_text)
     head = list_head(call, revision)
-    body = parts.lists.find(asked, head)
-    if body is None:
-        items = [obj.body for obj in _select(parts, call, selection)]
-        body = b"%b%b]}" % (head, b",".join(items))
-        parts.lists.keep(asked, head, body)
+    found = parts.lists.find(asked, head)
+    if found is not None:
+        parts.metrics.listed(call.stored, 0, found.count)
+        return Response(200, found.body)
+    items = [obj.body for obj in _select(parts, call, selection)]
+    body = b"%b%b]}" % (head, b",".join(items))
+    parts.lists.keep(asked, head, body, len(items))
     return Response(200, body)
 
 

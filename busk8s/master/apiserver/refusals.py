@@ -5,6 +5,15 @@ from __future__ import annotations
 from busk8s import errors
 from busk8s.master.apiserver.attributes import Attributes, target
 
+# Keys of annotations in the audit log.
+DECISION = "authorization.k8s.io/decision"
+REASON = "authorization.k8s.io/reason"
+
+
+def forbidden_by(reason: str) -> dict[str, str]:
+    """What the audit log tells of a request that authorisation refused."""
+    return {DECISION: "forbid", REASON: reason}
+
 
 def access_denied(attributes: Attributes, reason: str) -> errors.Error:
     """403 for what the authoriser refused because of `reason` (may be empty)."""

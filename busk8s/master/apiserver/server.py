@@ -7,7 +7,7 @@ Invariant dispatch never raises but for cancellation, and a refused request chan
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from busk8s import errors
 from busk8s.api import protobuf
@@ -42,19 +42,24 @@ from busk8s.master.apiserver.fairness.gate import Flow, Gate
 from busk8s.master.apiserver.fairness.level import Seat
 from busk8s.master.apiserver.fairness.width import width_of
 from busk8s.master.apiserver.listing import ListCache
+from busk8s.master.apiserver.metrics.access import ALLOWED, NO_OPINION, decisions
+from busk8s.master.apiserver.metrics.storage import StorageMetrics
+from busk8s.master.apiserver.metrics.wiring import gauges
 from busk8s.master.apiserver.parts import Call, Parts
 from busk8s.master.apiserver.quota.ledger import Quotas
-from busk8s.master.apiserver.refusals import access_denied
+from busk8s.master.apiserver.refusals import access_denied, forbidden_by
 from busk8s.master.apiserver.route import Route, Routes, verb_of
 from busk8s.master.apiserver.subresources.proxy import proxy
 from busk8s.master.apiserver.versions import stored_of
 from busk8s.master.store.base import Store, StoreBusy, StoreError
 from busk8s.master.store.watch import WatchCache
+from busk8s.metrics import Family
 
 Handler = Callable[[Request], Awaitable[Response]]
 
 NOT_ACCEPTABLE = 406
 AS_STORED = frozenset({"", "*/*", "application/json", "application/json, */*"})  # As clients ask.
+READING = frozenset({"get", "list", "watch"})
 LONG_BYTES = 256 * 1024  # An answer above this holds its seat until it is written.
 BODY_BYTES_MAX = 3 * 1024 * 1024  # Upstream's limit of a request body.
 
@@ -105,7 +110,9 @@ class ApiServer:
             batches=Batches(),
             catalog=catalog or Catalog(),
             quotas=Quotas(cache),
+            metrics=StorageMetrics(),
         )
+        self.decisions = decisions()
         self._gate = gate
         self._catalog = self.parts.catalog
         self._directory = discovery.Directory(self._catalog)
@@ -123,6 +130,12 @@ class ApiServer:
         self._catalog.open(self.parts.cache)
         self.parts.quotas.open()
         self.parts.services.open(self.parts.cache)
+
+    def families(self) -> Sequence[Family]:
+        parts = self.parts
+        stored = parts.metrics.families(parts.cache, parts.store.size)
+        fairness = self._gate.families() if self._gate is not None else ()
+        return (*stored, *gauges(parts.cache), *fairness, self.decisions)
 
     def route(self, path: str) -> Route:
         """The route of `path`; raises 404."""
@@ -166,9 +179,7 @@ class ApiServer:
             request.path,
             request.param("fieldSelector") if request.query else "",
         )
-        reason = self.parts.authorizer.authorize(attributes)
-        if reason is not None:
-            raise access_denied(attributes, reason)
+        self._permit(request, attributes)
         if route.subresource == "proxy":
             return await proxy(self.parts, request, attributes)
         flow = self._gate.flow_of(attributes) if self._gate is not None else None
@@ -180,6 +191,7 @@ class ApiServer:
             ready = self._ready(route)
             if ready is not None:
                 if flow is not None:
+                    flow.tally.dispatched += 1
                     ready.headers = flow.headers
                 return ready
         if len(request.body) > BODY_BYTES_MAX:
@@ -203,10 +215,9 @@ class ApiServer:
         action = action_for(call)
         if flow is None:
             return await action(self.parts, call)
-        width = width_of(self.parts, call)
-        if not flow.level.take(width):
-            await flow.level.wait(flow.name, width)
-        seat: Seat | None = Seat(flow.level, width)
+        assert self._gate is not None
+        kind = "readOnly" if call.attributes.verb in READING else "mutating"
+        seat: Seat | None = await self._gate.seat(flow, width_of(self.parts, call), kind)
         try:
             response = await action(self.parts, call)
             if len(response.body) > LONG_BYTES:  # To write it is work, too.
@@ -219,9 +230,7 @@ class ApiServer:
 
     async def _aggregated(self, request: Request, foreign: Foreign) -> Response:
         """A request for another API server, once permission is given here."""
-        reason = self.parts.authorizer.authorize(foreign.attributes)
-        if reason is not None:
-            raise access_denied(foreign.attributes, reason)
+        self._permit(request, foreign.attributes)
         assert self._aggregator is not None
         return await self._aggregator.forward(request, foreign)
 
@@ -243,9 +252,7 @@ class ApiServer:
         if handler is None:
             handler = self._below(request.path) or self._directory.find(path)
         attributes = Attributes(request.user, request.method.lower(), path=request.path)
-        reason = self.parts.authorizer.authorize(attributes)
-        if reason is not None:
-            raise access_denied(attributes, reason)
+        self._permit(request, attributes)
         if handler is None:
             group = self._aggregator.group(request.path) if self._aggregator is not None else None
             if group is None:
@@ -254,6 +261,16 @@ class ApiServer:
         if self._aggregator is None or not self._aggregator.adds_to(request.path):
             return await handler(request)
         return await self._aggregator.merged(request, handler)
+
+    def _permit(self, request: Request, attributes: Attributes) -> None:
+        """Raises 403, and notes for the audit log why."""
+        reason = self.parts.authorizer.authorize(attributes)
+        if reason is None:
+            self.decisions.inc(ALLOWED)
+            return
+        self.decisions.inc(NO_OPINION)
+        request.notes |= forbidden_by(reason)
+        raise access_denied(attributes, reason)
 
     def _below(self, path: str) -> Handler | None:
         """The handler of the longest registered `prefix/` that `path` is below."""

@@ -104,6 +104,7 @@ class _Watch:
         self.messages = call.accept.media == protobuf.CONTENT_TYPE
         self._plain = call.accept.shape == "object" and as_stored(call)
         self._columns_sent = False
+        self._told = parts.metrics.told(call.resource)
 
     async def run(self, since: int | None, limit_s: float) -> AsyncGenerator[bytes, None]:
         """The stream; `since` None: begin with what is there. Nothing is held before it starts."""
@@ -117,7 +118,7 @@ class _Watch:
             yield self._error(errors.expired(f"too old resource version: {since} ({gone.oldest})"))
             return
         try:
-            for chunk in packed(map(self._first, begin)):
+            for chunk in packed(map(self._counted, map(self._first, begin))):
                 yield chunk
                 await asyncio.sleep(0)  # A long beginning is made between the work of others.
             if self._initial_end and self._bookmarks:
@@ -151,9 +152,20 @@ class _Watch:
     def _chunks(self, events: Sequence[Event]) -> Iterable[bytes]:
         """What this watch shows of `events`."""
         lines = map(self._line, events)
-        if len(events) > 1 and self._plain and self._selection.everything:
-            return self._parts.batches.of(events, self.messages, lines)
-        return packed(lines)
+        if self._plain and self._selection.everything and events:
+            if len(events) == 1:
+                line = next(lines)
+                self._told.one(len(line))
+                return (line,)
+            batch = self._parts.batches.of(events, self.messages, lines)
+            self._told.batch(batch.measured)
+            return batch.chunks
+        return packed(map(self._counted, lines))
+
+    def _counted(self, line: bytes) -> bytes:
+        if line:
+            self._told.one(len(line))
+        return line
 
     def _first(self, obj: Object) -> bytes:
         seen = to_served(self._call.resource, obj)

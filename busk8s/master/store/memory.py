@@ -39,6 +39,9 @@ class MemoryStore:
     def revision(self) -> int:
         return self._ledger.revision
 
+    def size(self) -> int:
+        return sum(len(change.value or b"") for change in (*self._base.values(), *self._changes))
+
     async def open(self) -> None:
         self._opened = True
 

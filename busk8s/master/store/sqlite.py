@@ -72,6 +72,10 @@ class SqliteStore:
         """Why nothing can be written; None when it can."""
         return str(self._unusable) if self._unusable is not None else None
 
+    def size(self) -> int:
+        """Bytes of the file and of what it has not yet taken in."""
+        return sum(_bytes(self._path.with_name(self._path.name + end)) for end in ("", "-wal"))
+
     async def open(self) -> None:
         """Raises StoreError: not a database, from a newer busk8s, or held by another process."""
         revision, index, self._oldest = await self._in_thread(self._file.open)
@@ -198,6 +202,13 @@ class SqliteStore:
         self._unusable.__cause__ = error
         _refuse(self._waiting, self._unusable)
         self._waiting, self._waiting_writes = [], 0
+
+
+def _bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _refuse(group: Sequence[Waiting], error: StoreError) -> None:

@@ -192,6 +192,7 @@ class WatchCache:
         self._parsed: deque[Object] = deque()
         self._recent: deque[Event] = deque()
         self.revision = 0
+        self.overflowed: dict[str, int] = {}  # Watches that were too slow, by resource.
         self.oldest = 0  # Watches may resume from here on.
 
     async def open(self) -> None:
@@ -251,7 +252,7 @@ class WatchCache:
     ) -> Watcher:
         """Events above revision `since`, or from now on. Raises Compacted."""
         shelf = self._shelf(resource_key)
-        watcher = Watcher(namespace, lambda gone: shelf.watchers.pop(gone, None))
+        watcher = Watcher(namespace, lambda gone: self._forget(shelf, gone))
         if since is not None and since < self.revision:
             if since < self.oldest:
                 raise Compacted(self.oldest + 1)
@@ -260,6 +261,11 @@ class WatchCache:
                     watcher.push(event)
         shelf.watchers[watcher] = None
         return watcher
+
+    def _forget(self, shelf: _Shelf, gone: Watcher) -> None:
+        if shelf.watchers.pop(gone, gone) is None and gone.overflowed:
+            key = shelf.resource.key
+            self.overflowed[key] = self.overflowed.get(key, 0) + 1
 
     def end_watches(self, resource_key: str) -> None:
         """End every watch of a resource, as when its definition changes; clients watch again."""

@@ -10,10 +10,14 @@ from api_world import PODS, Api, pod, world
 
 from busk8s import errors
 from busk8s.api.request import Request, User
+from busk8s.api.scheme import RESOURCES
+from busk8s.master.apiserver.attributes import Attributes
 from busk8s.master.apiserver.fairness import defaults
 from busk8s.master.apiserver.fairness.gate import Gate
 from busk8s.master.apiserver.fairness.level import WAIT_S_MAX, Level, Seat, Shape
 from busk8s.master.apiserver.fairness.matching import Asked, schema_of
+from busk8s.master.apiserver.fairness.tally import Tallies
+from busk8s.metrics import text
 
 LEVELS = "/apis/flowcontrol.apiserver.k8s.io/v1/prioritylevelconfigurations"
 SCHEMAS = "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas"
@@ -28,7 +32,7 @@ def level(seats: int = 10, per_flow: int = 100, waiting: int = 1_000) -> Level:
 async def work(on: Level, flow: str, width: int, lasts_s: float, done: list[str]) -> None:
     if not on.take(width):
         await on.wait(flow, width)
-    seat = Seat(on, width)
+    seat = Seat(on, width, Tallies().of("s", "l"))
     await asyncio.sleep(lasts_s)
     done.append(flow)
     seat.free()
@@ -97,7 +101,7 @@ async def test_who_waits_too_long_is_refused_and_leaves_nothing() -> None:
 async def test_a_seat_whose_holder_is_gone_is_free() -> None:
     on = level(seats=1)
     assert on.take(1)
-    seat: Seat | None = Seat(on, 1)
+    seat: Seat | None = Seat(on, 1, Tallies().of("s", "l"))
     assert not on.take(1)
     assert seat is not None
     seat = None
@@ -203,3 +207,39 @@ async def test_a_long_answer_holds_its_seats_until_it_is_let_go() -> None:
     assert mine.in_use == 3
     del response
     assert mine.in_use == 0
+
+
+async def test_what_each_level_does_for_each_schema_is_counted() -> None:
+    api = await gated()
+    gate = api.server._gate
+    assert gate is not None
+    flow = gate.flow_of(Attributes(ALICE, "list", RESOURCES["pods"]))
+    assert flow is not None
+    flow.level.shape = Shape(1, per_flow=1, waiting=1)
+    first = await gate.seat(flow, 1, "readOnly")
+    second = asyncio.create_task(gate.seat(flow, 1, "readOnly"))
+    await asyncio.sleep(0.3)
+    with pytest.raises(errors.Error) as refused:
+        await gate.seat(flow, 1, "mutating")
+    assert refused.value.code == 429
+    families = gate.tallies.families(gate.levels)
+
+    def said() -> list[str]:
+        mine = 'flow_schema="global-default"', "apiserver_current_inqueue", "limit_seats"
+        lines = text(families).decode().splitlines()
+        return [line for line in lines if any(one in line for one in mine) and line[0] != "#"]
+
+    pair = '{flow_schema="global-default",priority_level="global-default"}'
+    assert f"apiserver_flowcontrol_current_executing_requests{pair} 1" in said()
+    assert f"apiserver_flowcontrol_current_inqueue_requests{pair} 1" in said()
+    assert 'apiserver_current_inqueue_requests{request_kind="readOnly"} 1' in said()
+    first.free()
+    (await second).free()
+    counted = said()
+    assert f"apiserver_flowcontrol_current_executing_seats{pair} 0" in counted
+    assert f"apiserver_flowcontrol_dispatched_requests_total{pair} 2" in counted
+    why = pair.replace("}", ',reason="queue-full"}')
+    assert f"apiserver_flowcontrol_rejected_requests_total{why} 1" in counted
+    assert 'apiserver_flowcontrol_nominal_limit_seats{priority_level="global-default"} 1' in counted
+    waits = [line for line in counted if "wait_duration_seconds_sum" in line and "true" in line]
+    assert [float(line.split()[-1]) for line in waits] == [pytest.approx(0.3)]

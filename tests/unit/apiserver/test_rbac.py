@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from api_world import Api, world
 
 from busk8s.api import scheme
-from busk8s.api.request import User
+from busk8s.api.request import Request, User
 from busk8s.ids import RandomIds
 from busk8s.master.apiserver.admission.chain import AdmissionChain
 from busk8s.master.apiserver.attributes import Attributes
@@ -20,6 +21,7 @@ from busk8s.master.apiserver.rbac.access import ANSWERS_MAX
 from busk8s.master.apiserver.rbac.authorizer import RbacAuthorizer
 from busk8s.master.apiserver.rbac.bootstrap import bootstrap_roles
 from busk8s.master.apiserver.rbac.escalation import EscalationCheck, Guarded
+from busk8s.metrics import text
 
 Json = dict[str, Any]
 JO = User("jo", ("dev", "system:authenticated"))
@@ -94,6 +96,39 @@ async def test_a_role_counts_from_the_write_on_and_until_it_is_gone() -> None:
     assert (await api.do("GET", f"{PODS}/none", user=JO))[0] == 404
     await api.must("DELETE", f"{IN_DEFAULT}/rolebindings/b")
     assert (await api.do("GET", f"{PODS}/none", user=JO))[0] == 403
+
+
+async def test_who_allows_a_request_is_known_by_name_and_forgotten_with_the_binding() -> None:
+    api = await secured()
+    asked = Attributes(JO, "get", scheme.RESOURCES["pods"], namespace="default", name="a")
+    named = rule("get", "pods", resourceNames=["a"])
+    await api.must("POST", f"{IN_DEFAULT}/roles", role("named", named))
+    await api.must("POST", f"{IN_DEFAULT}/roles", role("all", rule("get", "pods")))
+    for name in ("named", "all"):
+        bound = binding(f"z-{name}", name, role_kind="Role")
+        await api.must("POST", f"{IN_DEFAULT}/rolebindings", bound)
+
+    def why(name: str) -> str:
+        return api.authorizer.granted_by(replace(asked, name=name))
+
+    said = 'RBAC: allowed by RoleBinding "z-{0}/default" of Role "{0}" to User "jo"'
+    for _ in range(2):  # Remembered the second time.
+        assert why("b") == said.format("all")
+        assert why("a") in (said.format("all"), said.format("named"))
+    await api.must("DELETE", f"{IN_DEFAULT}/rolebindings/z-all")
+    assert (why("a"), why("b")) == (said.format("named"), "")
+
+
+async def test_a_refusal_is_noted_for_the_audit_log_and_counted() -> None:
+    api = await secured()
+    request = Request("GET", PODS, JO)
+    assert (await api.server.dispatch(request)).status == 403
+    assert request.notes == {
+        "authorization.k8s.io/decision": "forbid",
+        "authorization.k8s.io/reason": "",
+    }
+    page = text(api.server.families()).decode()
+    assert 'authorization_attempts_total{result="no-opinion"} 1\n' in page
 
 
 async def test_a_missing_role_is_named_in_the_refusal() -> None:

@@ -20,11 +20,15 @@ from busk8s.master.apiserver.attributes import Attributes
 from busk8s.master.apiserver.audit.auditor import Auditor
 from busk8s.master.apiserver.audit.log import LINES_MAX, AuditLog
 from busk8s.master.apiserver.audit.policy import AuditPolicy, BadPolicy, read
+from busk8s.master.apiserver.refusals import forbidden_by
 from busk8s.master.apiserver.route import parse
 
 ANN = User("ann", ("dev", "system:authenticated"))
 NODE = User("system:node:n1", ("system:nodes",))
 MAPS = "/api/v1/namespaces/default/configmaps"
+
+
+WHY = 'RBAC: allowed by ClusterRoleBinding "b" of ClusterRole "r" to User "ann"'
 
 
 class Lines:
@@ -37,7 +41,7 @@ class Lines:
 
 def auditor(lines: Any, *rules: Json, **policy: Any) -> Auditor:
     made = AuditPolicy({"rules": list(rules), **policy}) if rules else AuditPolicy()
-    return Auditor(made, lines, parse, lambda: "made-id", LoopClock())
+    return Auditor(made, lines, parse, lambda: "made-id", LoopClock(), why=lambda _: WHY)
 
 
 def request(method: str = "POST", path: str = MAPS, user: User = ANN, **more: Any) -> Request:
@@ -76,7 +80,7 @@ async def test_an_event_says_who_what_and_how_it_ended() -> None:
         "responseStatus": {"metadata": {}, "code": 201},
         "annotations": {
             "authorization.k8s.io/decision": "allow",
-            "authorization.k8s.io/reason": "",
+            "authorization.k8s.io/reason": WHY,
             "note.example.com/a": "b",
         },
     }
@@ -85,7 +89,9 @@ async def test_an_event_says_who_what_and_how_it_ended() -> None:
 async def test_a_refusal_says_why() -> None:
     lines = Lines()
     status = {"kind": "Status", "status": "Failure", "reason": "Forbidden", "message": "no"}
-    auditor(lines).note(request(), Response(403, orjson.dumps(status)), 0.0)
+    asked = request()
+    asked.notes |= forbidden_by("no role")
+    auditor(lines).note(asked, Response(403, orjson.dumps(status)), 0.0)
     (event,) = lines.events
     assert event["responseStatus"] == {
         "metadata": {},
@@ -94,7 +100,17 @@ async def test_a_refusal_says_why() -> None:
         "reason": "Forbidden",
         "message": "no",
     }
-    assert event["annotations"]["authorization.k8s.io/decision"] == "forbid"
+    assert event["annotations"] == {
+        "authorization.k8s.io/decision": "forbid",
+        "authorization.k8s.io/reason": "no role",
+    }
+
+
+async def test_what_admission_refuses_was_allowed() -> None:
+    lines = Lines()
+    auditor(lines).note(request(), Response(403, b"{}"), 0.0)
+    (event,) = lines.events
+    assert event["annotations"]["authorization.k8s.io/decision"] == "allow"
 
 
 async def test_who_acts_as_another_is_named_beside_him() -> None:

@@ -33,10 +33,12 @@ from busk8s.master.apiserver.admission.expressions import MatchConditions
 from busk8s.master.apiserver.admission.webhooks.plugins import Webhooks
 from busk8s.master.apiserver.attributes import AllowAll
 from busk8s.master.apiserver.catalog import Catalog
+from busk8s.master.apiserver.metrics.admission import AdmissionMetrics
 from busk8s.master.apiserver.outgoing import Outgoing
 from busk8s.master.apiserver.server import ApiServer
 from busk8s.master.store.memory import MemoryStore
 from busk8s.master.store.watch import WatchCache
+from busk8s.metrics import text
 
 pytestmark = pytest.mark.realtime
 ALICE = User("alice", ("dev", "system:authenticated"), "7", {"team": ("a", "b")})
@@ -62,12 +64,14 @@ class Cluster:
         ids = RandomIds(random.Random())
         self.outgoing = Outgoing(self.cache, clock)
         conditions = MatchConditions(self.cache, AllowAll())
-        self.webhooks = Webhooks(self.cache, self.outgoing, ids, clock, conditions)
+        self.metrics = AdmissionMetrics(clock)
+        self.webhooks = Webhooks(self.cache, self.outgoing, ids, clock, conditions, self.metrics)
         chain = AdmissionChain(
             self.cache,
             ids=ids,
             mutating=(self.webhooks.mutating,),
             validating=(self.webhooks.validating,),
+            metrics=self.metrics,
         )
         self.server = ApiServer(
             self.store, self.cache, clock=clock, ids=ids, admission=chain, catalog=self.catalog
@@ -1063,3 +1067,23 @@ async def test_custom_resources_are_shown_completed_in_the_version_that_was_aske
     assert stored["apiVersion"] == "example.com/v2"
     assert stored["spec"] == {"size": 3, "note": "hot"}
     assert status == 422, said
+
+
+async def test_what_webhooks_take_and_refuse_is_counted(certificates: Certificates) -> None:
+    async with cluster(certificates, deny(code=418)) as api:
+        await api.configure()
+        status, _ = await api.create()
+        assert status == 418
+        api.hooks.answer = allow
+        await api.create("n")
+        found = text(api.metrics.families()).decode()
+    of = 'name="h.example.com",operation="CREATE"'
+    prefix = "apiserver_admission_webhook_"
+    assert f'{prefix}request_total{{code="418",{of},rejected="true",type="validating"}} 1' in found
+    assert f'{prefix}request_total{{code="200",{of},rejected="false",type="validating"}} 1' in found
+    refused = f'error_type="no_error",{of},rejection_code="418",type="validating"'
+    assert f"{prefix}rejection_count{{{refused}}} 1" in found
+    step = 'operation="CREATE",rejected="true",type="validate"'
+    assert f"apiserver_admission_step_admission_duration_seconds_count{{{step}}} 1" in found
+    plugin = 'name="NamespaceLifecycle",operation="CREATE",rejected="false",type="admit"'
+    assert f"apiserver_admission_controller_admission_duration_seconds_count{{{plugin}}}" in found

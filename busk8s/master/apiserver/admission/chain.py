@@ -12,11 +12,12 @@ validating plug-ins, validating policies, validating webhooks, and the quota las
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from busk8s import errors
 from busk8s.api.defaults import apply_defaults
 from busk8s.ids import IdSource
+from busk8s.master.apiserver import waits
 from busk8s.master.apiserver.admission.certificates import (
     CertificateApproval,
     CertificateSigning,
@@ -38,10 +39,14 @@ from busk8s.master.apiserver.admission.storage_protection import StorageObjectIn
 from busk8s.master.apiserver.admission.taint_nodes import TaintNodesByCondition
 from busk8s.master.apiserver.admission.toleration_seconds import DefaultTolerationSeconds
 from busk8s.master.apiserver.attributes import AllowAll, Authorizer, Operation
+from busk8s.master.apiserver.metrics.admission import AdmissionMetrics
 
 ANYBODY = AllowAll()  # Tests of other plug-ins.
 Admit = Callable[[Operation], None]
+NAMES = {"RuntimeClasses": "RuntimeClass", "LimitDefaults": "LimitRanger",
+         "LimitBounds": "LimitRanger"}  # fmt: skip
 Complete = Callable[[Operation], None]
+Step = Callable[[Operation], Awaitable[None]]
 # Parts of an object whose writes carry the whole object; others have a body of another kind.
 WHOLE = frozenset({"", "status", "approval", "finalize"})
 
@@ -70,7 +75,9 @@ class AdmissionChain:
         validating: Sequence[AsyncPlugin] = (),
         last: Sequence[Plugin] = (),
         complete: Complete = complete,
+        metrics: AdmissionMetrics | None = None,
     ) -> None:
+        self._metrics = metrics
         self._mutating = _Stage(
             (
                 NamespaceLifecycle(lookup),
@@ -83,7 +90,9 @@ class AdmissionChain:
                 DefaultIngressClass(lookup),
                 StorageObjectInUseProtection(),
                 LimitDefaults(lookup),
-            )
+            ),
+            "admit",
+            metrics,
         )
         self._then_mutating = tuple(mutating)
         self._validating = _Stage(
@@ -94,25 +103,34 @@ class AdmissionChain:
                 CertificateApproval(authorizer),
                 CertificateSigning(authorizer),
                 CertificateSubjectRestriction(),
-            )
+            ),
+            "validate",
+            metrics,
         )
         self._then_validating = tuple(validating)
-        self._last = _Stage(last)
+        self._last = _Stage(last, "validate", metrics)
         self._complete = complete
 
     async def mutate(self, operation: Operation) -> None:
-        try:
-            await self._mutate(operation)
-        except errors.Error as error:
-            error.warnings = tuple(operation.warnings)
-            raise
+        await self._step(operation, self._mutate, "admit")
 
     async def validate(self, operation: Operation) -> None:
+        await self._step(operation, self._validate, "validate")
+
+    async def _step(self, operation: Operation, step: Step, kind: str) -> None:
+        metrics = self._metrics
+        began = metrics.now() if metrics is not None else 0.0
+        rejected = True
         try:
-            await self._validate(operation)
+            await step(operation)
+            rejected = False
         except errors.Error as error:
             error.warnings = tuple(operation.warnings)
             raise
+        finally:
+            if metrics is not None:
+                took = metrics.now() - began
+                metrics.step(operation.kind, kind, took, rejected=rejected)
 
     async def _mutate(self, operation: Operation) -> None:
         built_in = self._mutating.asked(operation)
@@ -122,24 +140,33 @@ class AdmissionChain:
         if not waiting:
             return
         self._complete(operation)
-        for plugin in waiting:
-            await plugin.admit(operation)
+        await self._ask(waiting, operation)
         if not operation.changed:
             return
         operation.round = 1
         for admit in built_in:
             admit(operation)
         self._complete(operation)
-        for plugin in waiting:
-            await plugin.admit(operation)
+        await self._ask(waiting, operation)
 
     async def _validate(self, operation: Operation) -> None:
         for admit in self._validating.asked(operation):
             admit(operation)
-        for plugin in _interested(self._then_validating, operation):
-            await plugin.admit(operation)
+        await self._ask(_interested(self._then_validating, operation), operation)
         for admit in self._last.asked(operation):
             admit(operation)
+
+    async def _ask(self, plugins: Sequence[AsyncPlugin], operation: Operation) -> None:
+        """What they take is no work of ours: it is told apart."""
+        if not plugins:
+            return
+        began = self._metrics.now() if self._metrics is not None else 0.0
+        try:
+            for plugin in plugins:
+                await plugin.admit(operation)
+        finally:
+            if self._metrics is not None:
+                waits.add(self._metrics.now() - began)
 
 
 def _interested(plugins: Sequence[AsyncPlugin], operation: Operation) -> Sequence[AsyncPlugin]:
@@ -151,8 +178,14 @@ def _interested(plugins: Sequence[AsyncPlugin], operation: Operation) -> Sequenc
 
 
 class _Stage:
-    def __init__(self, plugins: Sequence[Plugin]) -> None:
+    """The plug-ins that never wait. `kind`: what the step is called in the metrics."""
+
+    def __init__(
+        self, plugins: Sequence[Plugin], kind: str, metrics: AdmissionMetrics | None
+    ) -> None:
         self._plugins = plugins
+        self._kind = kind
+        self._metrics = metrics
         # One entry for each resource, subresource and kind: a few hundred at most.
         self._asked: dict[tuple[str, str, str], tuple[Admit, ...]] = {}
 
@@ -164,8 +197,27 @@ class _Stage:
         found = self._asked.get(key)
         if found is None:
             found = self._asked[key] = tuple(
-                plugin.admit
+                self._timed(plugin, operation.kind)
                 for plugin in self._plugins
                 if plugin.interest.covers(key[0], key[1], operation.kind)
             )
         return found
+
+    def _timed(self, plugin: Plugin, kind: str) -> Admit:
+        metrics, admit = self._metrics, plugin.admit
+        if metrics is None:
+            return admit
+        name = type(plugin).__name__
+        admitted, refused = metrics.plugin(NAMES.get(name, name), kind, self._kind)
+        now = metrics.now
+
+        def timed(operation: Operation) -> None:
+            began = now()
+            try:
+                admit(operation)
+            except errors.Error:
+                refused.observe(now() - began)
+                raise
+            admitted.observe(now() - began)
+
+        return timed

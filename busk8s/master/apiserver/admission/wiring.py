@@ -13,6 +13,7 @@ from busk8s.master.apiserver.admission.policies.plugins import AdmissionPolicies
 from busk8s.master.apiserver.admission.webhooks.plugins import Webhooks
 from busk8s.master.apiserver.attributes import Admission, Authorizer
 from busk8s.master.apiserver.catalog import Catalog
+from busk8s.master.apiserver.metrics.admission import AdmissionMetrics
 from busk8s.master.apiserver.outgoing import Outgoing
 from busk8s.master.apiserver.rbac.authorizer import RbacAuthorizer
 from busk8s.master.apiserver.rbac.escalation import EscalationCheck, Guarded
@@ -34,13 +35,17 @@ class Wired:
         ids: IdSource,
     ) -> None:
         self._policies = AdmissionPolicies(cache, authorizer, catalog)
-        self._webhooks = Webhooks(cache, outgoing, ids, clock, self._policies.conditions)
+        self.metrics = AdmissionMetrics(clock)
+        self._webhooks = Webhooks(
+            cache, outgoing, ids, clock, self._policies.conditions, self.metrics
+        )
         chain = AdmissionChain(
             cache,
             ids=ids,
             authorizer=authorizer,
             mutating=(self._policies.mutating, self._webhooks.mutating),
             validating=(self._policies.validating, self._webhooks.validating),
+            metrics=self.metrics,
         )
         self.admission: Admission = Guarded(chain, EscalationCheck(rbac, authorizer))
 

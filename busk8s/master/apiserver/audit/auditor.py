@@ -8,7 +8,7 @@ Invariant what is not told of costs one look-up. A watch is told of when it star
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from busk8s import errors
 from busk8s.api.request import Request, Response
@@ -17,18 +17,29 @@ from busk8s.master.apiserver.attributes import Attributes
 from busk8s.master.apiserver.audit.event import line
 from busk8s.master.apiserver.audit.log import AuditLog
 from busk8s.master.apiserver.audit.policy import AuditPolicy, Decision
+from busk8s.master.apiserver.refusals import DECISION
 from busk8s.master.apiserver.route import OUTSIDE, Route, verb_of
+from busk8s.metrics import Counter, Family, Gauge
 
 Find = Callable[[str], Route]
 
 
 class Auditor:
-    """`find` answers the route of a path, as the server does; `ids` makes an id."""
+    """`find` answers the route of a path, as the server does; `ids` makes an id; `why` says by
+    what a request is allowed."""
 
     def __init__(
-        self, policy: AuditPolicy, log: AuditLog, find: Find, ids: Callable[[], str], clock: Clock
+        self,
+        policy: AuditPolicy,
+        log: AuditLog,
+        find: Find,
+        ids: Callable[[], str],
+        clock: Clock,
+        *,
+        why: Callable[[Attributes], str],
     ) -> None:
-        self._policy, self._log, self._find = policy, log, find
+        self._policy, self._log, self._find, self._why = policy, log, find, why
+        self._levels = Counter("apiserver_audit_level_total", "Events by level.", ("level",))
         self._ids, self._now = ids, clock.now
 
     def note(self, request: Request, response: Response, seconds: float) -> None:
@@ -37,6 +48,7 @@ class Auditor:
         decision = self._policy.decide(attributes)
         if decision.level == "None":
             return
+        self._levels.inc((decision.level,))
         now = self._now()
         audit_id = request.headers.get("audit-id") or self._ids()
         stage = "ResponseStarted" if response.stream is not None else "ResponseComplete"
@@ -68,11 +80,24 @@ class Auditor:
                 attributes,
                 decision,
                 audit_id=audit_id,
+                reason="" if DECISION in request.notes else self._why(attributes),
                 stage=stage,
                 began=began,
                 now=self._now(),
             )
         )
+
+    def families(self) -> Sequence[Family]:
+        lines = self._log
+        return (
+            self._levels,
+            Gauge("apiserver_audit_event_total", "Events that were to be written.",
+                  lambda: {("log",): lines.added}, ("plugin",), kind="counter"),
+            Gauge("apiserver_audit_error_total", "Events that were lost.",
+                  lambda: {("log",): lines.dropped}, ("plugin",), kind="counter"),
+            Counter("apiserver_audit_requests_rejected_total",
+                    "Requests refused because they could not be logged: here never."),
+        )  # fmt: skip
 
     def _attributes(self, request: Request) -> Attributes:
         try:

@@ -18,6 +18,7 @@ from busk8s.api.object import Json
 from busk8s.api.request import Request, Response, User
 from busk8s.master.apiserver.attributes import Attributes
 from busk8s.master.apiserver.audit.policy import Decision
+from busk8s.master.apiserver.refusals import DECISION, REASON
 
 USERS_MAX = 1_024  # Whose JSON is remembered.
 BODY_BYTES_MAX = 1_536 * 1024  # A longer body is left out of its event.
@@ -31,10 +32,12 @@ def line(
     decision: Decision,
     *,
     audit_id: str,
+    reason: str,
     stage: str,
     began: float,
     now: float,
 ) -> bytes:
+    """`reason`: why it was allowed, if it was."""
     event: Json = {
         **_HEAD,
         "level": decision.level,
@@ -57,12 +60,7 @@ def line(
         _bodies(event, request, response, decision)
     event["requestReceivedTimestamp"] = format_micro_time(began)
     event["stageTimestamp"] = format_micro_time(now)
-    forbidden = response.status == 403
-    event["annotations"] = {
-        "authorization.k8s.io/decision": "forbid" if forbidden else "allow",
-        "authorization.k8s.io/reason": "",
-        **request.notes,
-    }
+    event["annotations"] = {DECISION: "allow", REASON: reason, **request.notes}
     return orjson.dumps(event)
 
 

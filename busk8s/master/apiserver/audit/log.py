@@ -30,11 +30,12 @@ class AuditLog:
         self._path, self._bytes_max, self._backups = path, bytes_max, backups
         self._clock = clock
         self._lines: list[bytes] = []
-        self.written = 0
+        self.added = self.written = 0
         self.dropped = 0
         self._told = 0
 
     def add(self, line: bytes) -> None:
+        self.added += 1
         if len(self._lines) < LINES_MAX:
             self._lines.append(line)
         else:

@@ -9,6 +9,7 @@ Invariant the present objects are what counts, from the request after their chan
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,10 +17,13 @@ from typing import Any
 
 from busk8s.api import scheme
 from busk8s.api.request import User
+from busk8s.master.apiserver import waits
 from busk8s.master.apiserver.attributes import Attributes
-from busk8s.master.apiserver.fairness.level import Level, Shape
+from busk8s.master.apiserver.fairness.level import Level, Seat, Shape, TurnedAway
 from busk8s.master.apiserver.fairness.matching import Asked, Schema, schema_of
+from busk8s.master.apiserver.fairness.tally import Tallies, Tally
 from busk8s.master.store.watch import Event, WatchCache
+from busk8s.metrics import Family
 
 Json = dict[str, Any]
 
@@ -36,6 +40,7 @@ class Flow:
     level: Level
     name: str
     headers: tuple[tuple[str, str], ...]
+    tally: Tally
 
 
 class Gate:
@@ -45,6 +50,7 @@ class Gate:
         self._schemas: Sequence[Schema] = ()
         self._flows: dict[tuple[object, ...], Flow | None] = {}
         self._stale = True
+        self.tallies = Tallies()
         cache.on_events(self._observe)
 
     def _observe(self, events: Sequence[Event]) -> None:
@@ -80,8 +86,39 @@ class Gate:
                 ("X-Kubernetes-PF-FlowSchema-UID", schema.uid),
                 ("X-Kubernetes-PF-PriorityLevel-UID", level.uid),
             )
-            return Flow(level, f"{schema.name}/{told}", headers)
+            tally = self.tallies.of(schema.name, level.name)
+            return Flow(level, f"{schema.name}/{told}", headers, tally)
         return None
+
+    async def seat(self, flow: Flow, width: int, kind: str) -> Seat:
+        """A seat when it is the flow's turn. `kind`: mutating or readOnly. Raises 429."""
+        tally = flow.tally
+        if flow.level.take(width):
+            tally.waits.counts[0] += 1
+        else:
+            await self._wait(flow, width, kind)
+        tally.dispatched += 1
+        return Seat(flow.level, width, tally)
+
+    async def _wait(self, flow: Flow, width: int, kind: str) -> None:
+        loop, tally, queued = asyncio.get_running_loop(), flow.tally, self.tallies.queued
+        began = loop.time()
+        tally.waiting += 1
+        queued[kind] += 1
+        try:
+            await flow.level.wait(flow.name, width)
+            tally.waits.observe(loop.time() - began)
+        except TurnedAway as refused:
+            tally.refuse(refused.why)
+            self.tallies.gave_up(tally, loop.time() - began)
+            raise
+        finally:
+            waits.add(loop.time() - began)
+            queued[kind] -= 1
+            tally.waiting -= 1
+
+    def families(self) -> Sequence[Family]:
+        return self.tallies.families(self.levels)
 
     def levels(self) -> Sequence[Level]:
         return tuple(self._levels.values())

@@ -17,9 +17,19 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from busk8s import errors
+from busk8s.master.apiserver.fairness.tally import Tally
 
 WAIT_S_MAX = 15.0  # As upstream: a quarter of a request's minute. Then 429.
 RETRY_AFTER_S = 1
+
+
+class TurnedAway(errors.Error):
+    """`why` in upstream's words: queue-full, concurrency-limit or time-out."""
+
+    def __init__(self, why: str) -> None:
+        said = "Too many requests, please try again later."
+        super().__init__(429, "TooManyRequests", said, retry_after_s=RETRY_AFTER_S)
+        self.why = why
 
 
 @dataclass(slots=True)
@@ -45,15 +55,20 @@ class Seat:
     A long answer carries its seat until it is written (or its client lost), wherever that is.
     """
 
-    __slots__ = ("_level", "_width")
+    __slots__ = ("_level", "_tally", "_width")
 
-    def __init__(self, level: Level, width: int) -> None:
+    def __init__(self, level: Level, width: int, tally: Tally) -> None:
         self._level = level
         self._width = width
+        self._tally = tally
+        tally.executing += 1
+        tally.seats += width
 
     def free(self) -> None:
         width, self._width = self._width, 0
         if width:
+            self._tally.executing -= 1
+            self._tally.seats -= width
             self._level.give_back(width)
 
     __del__ = free
@@ -71,6 +86,10 @@ class Level:
         self._finish: dict[str, float] = {}  # Of flows that wait: the end of their last request.
         self._now = 0.0  # Virtual: the end of the request that was let in last.
         self._numbers = count()
+
+    @property
+    def seats(self) -> int:
+        return self.shape.seats
 
     @property
     def waiting(self) -> int:
@@ -92,7 +111,7 @@ class Level:
         """Seats when it is this flow's turn. Raises 429."""
         shape = self.shape
         if self._of_flow[flow] >= shape.per_flow or len(self._waiting) >= shape.waiting:
-            raise self._refusal()
+            raise self._refusal("queue-full" if shape.per_flow else "concurrency-limit")
         turn = asyncio.get_running_loop().create_future()
         end = self._finish[flow] = max(self._now, self._finish.get(flow, 0.0)) + width
         heapq.heappush(self._waiting, _Waiting(end, next(self._numbers), width, turn))
@@ -103,7 +122,7 @@ class Level:
                 await turn
         except TimeoutError:
             self._leave(turn, width)
-            raise self._refusal() from None
+            raise self._refusal("time-out") from None
         except asyncio.CancelledError:
             self._leave(turn, width)
             raise
@@ -142,11 +161,6 @@ class Level:
             self.in_use += first.width
             first.turn.set_result(None)
 
-    def _refusal(self) -> errors.Error:
+    def _refusal(self, why: str) -> TurnedAway:
         self.refused += 1
-        return errors.Error(
-            429,
-            "TooManyRequests",
-            "Too many requests, please try again later.",
-            retry_after_s=RETRY_AFTER_S,
-        )
+        return TurnedAway(why)

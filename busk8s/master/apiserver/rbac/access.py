@@ -29,12 +29,13 @@ class Grant:
 class Grants:
     """Grants of one scope: of the whole cluster, or of one namespace."""
 
-    __slots__ = ("_answers", "_paths", "grants", "missing")
+    __slots__ = ("_answers", "_granters", "_paths", "grants", "missing")
 
     def __init__(self, grants: Sequence[Grant] = (), missing: Sequence[str] = ()) -> None:
         self.grants = grants
         self.missing = missing  # Why some bindings grant nothing: their role is not there.
         self._answers: dict[Question, bool | frozenset[str]] = {}
+        self._granters: dict[Question, str] = {}
         self._paths: dict[tuple[str, str], bool] = {}
 
     def allows(self, question: Question, name: str) -> bool:
@@ -76,10 +77,26 @@ class Grants:
 
     def granter(self, question: Question, name: str) -> str | None:
         """By which binding it is allowed."""
+        known = self._granters.get(question)
+        if known is not None:
+            return known
+        by_name = False  # Then it is not the same for every name.
         for grant in self.grants:
-            if any(rule.allows(*question, name) for rule in grant.rules):
-                return grant.by
+            for rule in grant.rules:
+                if rule.reaches(*question):
+                    if not rule.names:
+                        if not by_name:
+                            self._remember(question, grant.by)
+                        return grant.by
+                    if name in rule.names:
+                        return grant.by
+                    by_name = True
         return None
+
+    def _remember(self, question: Question, by: str) -> None:
+        if len(self._granters) >= ANSWERS_MAX:
+            self._granters.clear()
+        self._granters[question] = by
 
     def path_granter(self, verb: str, path: str) -> str | None:
         for grant in self.grants:

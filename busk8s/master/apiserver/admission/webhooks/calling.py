@@ -22,13 +22,16 @@ from busk8s.master.apiserver.admission.webhooks.review import (
     BadAnswer,
     Undecodable,
     Verdict,
+    denied,
     request_of,
     verdict_of,
 )
 from busk8s.master.apiserver.attributes import Operation
+from busk8s.master.apiserver.metrics.admission import AdmissionMetrics
 from busk8s.master.apiserver.outgoing import Answer, CallFailed, Outgoing
 
 REQUEST_S_MAX = 60.0  # What all webhooks of one write may take; upstream's time of a request.
+FAILED_CODE = 503  # What a failed call is counted as; upstream's number.
 SAID_CHARACTERS_MAX = 2_048  # Of a server's own error text; upstream's number.
 _DEADLINE = "webhooks deadline"
 
@@ -50,15 +53,47 @@ def refusal(failed: Failed) -> errors.Error:
 
 
 class Caller:
-    def __init__(self, outgoing: Outgoing, ids: IdSource, clock: Clock) -> None:
+    def __init__(
+        self,
+        outgoing: Outgoing,
+        ids: IdSource,
+        clock: Clock,
+        metrics: AdmissionMetrics | None = None,
+    ) -> None:
         self._outgoing = outgoing
         self._ids = ids
         self._clock = clock
+        self._metrics = metrics or AdmissionMetrics(clock)
 
     async def ask(
         self, operation: Operation, hook: Hook, seen_as: Resource, *, mutating: bool
     ) -> Verdict:
         """Raises Failed, and errors.Error (400 for a dry run it does not support)."""
+        kind = "admit" if mutating else "validating"
+        began = self._clock.monotonic()
+        code, error = 200, ""
+        try:
+            verdict = await self._ask(operation, hook, seen_as, mutating=mutating)
+            if not verdict.allowed:
+                code, error = denied(hook.name, verdict.status).code, "no_error"
+        except Failed:
+            code = FAILED_CODE
+            if hook.fails_open:
+                self._metrics.failed_open(hook.name, kind)
+            else:
+                error = "calling_webhook_error"
+            raise
+        except errors.Error:
+            code, error = 0, "apiserver_internal_error"
+            raise
+        finally:
+            took = self._clock.monotonic() - began
+            self._metrics.webhook(hook.name, operation.kind, kind, took, code=code, error=error)
+        return verdict
+
+    async def _ask(
+        self, operation: Operation, hook: Hook, seen_as: Resource, *, mutating: bool
+    ) -> Verdict:
         if operation.dry_run and not hook.harmless:
             raise errors.bad_request(f'admission webhook "{hook.name}" does not support dry run')
         uid = self._ids.uid()
