@@ -1,6 +1,7 @@
 """What the containers of a pod ask for together.
 
-Owns      the sum over containers and init containers, with sidecars and overhead.
+Owns      the sum over containers and init containers, with sidecars and overhead; what a pod
+          that is resized in place holds.
 Source    KEP 753 (sidecar containers), "Resource sharing within containers"; KEP 688 (overhead).
 """
 
@@ -45,6 +46,59 @@ def total(spec: Json, part: Part, *, overhead: bool = True) -> dict[str, int]:
         else:
             _add(running, {name: value for name, value in extra.items() if name in running})
     return running
+
+
+def as_running(spec: Json, status: Json) -> Json:
+    """`spec` with what its containers hold beyond it: a resize in place is under way, or is not
+    possible. The same object where there is nothing of it, which is almost always.
+    """
+    shown = {s.get("name"): s for key in _STATUSES for s in status.get(key) or ()}
+    if not any(_differs(each, shown.get(each.get("name"))) for each in containers(spec)):
+        return spec
+    impossible = any(
+        c.get("type") == "PodResizePending" and c.get("reason") == "Infeasible"
+        for c in status.get("conditions") or ()
+    )
+    return spec | {
+        name: [_held(c, shown.get(c.get("name")) or {}, impossible) for c in spec[name]]
+        for name in ("containers", "initContainers")
+        if spec.get(name)
+    }
+
+
+_STATUSES = ("containerStatuses", "initContainerStatuses")
+
+
+def _differs(container: Json, shown: Json | None) -> bool:
+    if shown is None or shown.get("resources") is None:
+        return False
+    wanted, given = container.get("resources") or {}, shown["resources"]
+    requests = wanted.get("requests") or {}
+    return bool(
+        requests != (given.get("requests") or {})
+        or (wanted.get("limits") or {}) != (given.get("limits") or {})
+        or requests != (shown.get("allocatedResources") or requests)
+    )
+
+
+def _held(container: Json, shown: Json, impossible: bool) -> Json:
+    given = shown.get("resources")
+    if given is None:
+        return container
+    wanted = {} if impossible else container.get("resources") or {}
+    allocated = shown.get("allocatedResources") or {}
+    requests = _most(wanted.get("requests") or {}, given.get("requests") or {}, allocated)
+    limits = _most(wanted.get("limits") or {}, given.get("limits") or {})
+    return {**container, "resources": {"requests": requests, "limits": limits}}
+
+
+def _most(*lists: Json) -> Json:
+    found: Json = {}
+    for amounts in lists:
+        for name, amount in amounts.items():
+            if name not in found or nanos(amount) > nanos(found[name]):
+                found[name] = amount
+    return found
 
 
 def _of(container: Json, part: Part) -> dict[str, int]:

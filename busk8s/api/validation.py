@@ -28,6 +28,7 @@ from busk8s.api.rules import (
     pod_update,
     quotas,
     replication,
+    resize,
     service,
     storage,
     storage_classes,
@@ -189,6 +190,7 @@ STATUS: Mapping[str, _Update] = {
 # Writes through a subresource that has rules of its own, by resource key and subresource.
 PARTS: Mapping[tuple[str, str], _Update] = {
     ("pods", "ephemeralcontainers"): ephemeral.validate_ephemeral_update,
+    ("pods", "resize"): resize.validate_resize,
 }
 
 

@@ -257,7 +257,7 @@ def _merge(target: Json, patch: Json) -> None:
             for entry in value:
                 merged = {**by_type.get(entry["type"], {}), **entry}
                 by_type[entry["type"]] = {k: v for k, v in merged.items() if v is not None}
-            target[key] = list(by_type.values())
+            target[key] = [e for e in by_type.values() if e.get("$patch") != "delete"]
         elif isinstance(value, list):
             target[key] = [e for e in value if not (isinstance(e, dict) and "$patch" in e)]
         else:

@@ -20,6 +20,7 @@ from busk8s.worker.runtime.base import (
     Container,
     ContainerConfig,
     ContainerState,
+    Limits,
     Mount,
     Runtime,
     RuntimeFailure,
@@ -154,6 +155,19 @@ class RuntimeContract:
 
                 await eventually(told)
                 follower.cancel()
+
+    async def test_a_running_container_is_given_other_limits(self, tmp_path: Path) -> None:
+        async with self.opened(tmp_path) as runtime:
+            sandbox = await runtime.run_sandbox(pod())
+            container = await started(runtime, sandbox.id, program(*FOREVER))
+            limits = Limits(200, 500, 512 << 20)
+            await runtime.update_container(container, limits)
+            found = await find(runtime, container)
+            assert found is not None
+            assert (found.config.limits, found.state) == (limits, "running")
+            await runtime.stop_container(container, 0)
+            with pytest.raises(RuntimeFailure):
+                await runtime.update_container(container, limits)
 
     async def test_exit_codes_and_reasons_are_the_programs(self, tmp_path: Path) -> None:
         if not self.executes:

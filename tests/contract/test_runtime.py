@@ -363,3 +363,45 @@ async def test_a_container_sees_the_processes_of_its_target(tmp_path: Path) -> N
         with pytest.raises(RuntimeFailure, match="is not running") as failure:
             await runtime.create_container(sandbox.id, late)
         assert failure.value.reason == "CreateContainerError"
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="groups need root")
+async def test_limits_are_changed_in_the_groups_of_a_running_container(tmp_path: Path) -> None:
+    async with process_runtime(tmp_path) as runtime:
+        if runtime.unenforced_limits():
+            pytest.skip("this machine limits neither cpu nor memory")
+        sandbox = await runtime.run_sandbox(pod())
+        hold = "import time; held = bytearray(64 << 20); time.sleep(1000)"
+        container = await started(runtime, sandbox.id, program(sys.executable, "-c", hold))
+
+        async def holding() -> bool:
+            return any(u.memory_bytes > 64 << 20 for u in await runtime.usage())
+
+        await eventually(holding)
+        # 1. A container without limits is given some: in groups that it may not have had.
+        await runtime.update_container(container, Limits(100, 200, 256 << 20))
+        assert set_limits(container) == {"memory": 256 << 20, "cpu": 20_000}
+        await runtime.update_container(container, Limits(100, 300, 512 << 20))
+        assert set_limits(container) == {"memory": 512 << 20, "cpu": 30_000}
+        # 2. Less memory than it uses is refused, and changes nothing.
+        with pytest.raises(RuntimeFailure, match="below current usage"):
+            await runtime.update_container(container, Limits(100, 400, 16 << 20))
+        assert set_limits(container) == {"memory": 512 << 20, "cpu": 30_000}
+        found = await find(runtime, container)
+        assert found is not None
+        assert found.config.limits == Limits(100, 300, 512 << 20)
+
+
+def set_limits(container_id: str) -> dict[str, int]:
+    """What the kernel says of the groups that the container's process is in."""
+    found: dict[str, int] = {}
+    for path, _, files in os.walk("/sys/fs/cgroup"):
+        if Path(path).name == container_id:
+            for name in ("memory.limit_in_bytes", "memory.max"):
+                if name in files:
+                    found["memory"] = int((Path(path) / name).read_text())
+            for name in ("cpu.cfs_quota_us", "cpu.max"):
+                if name in files:
+                    found["cpu"] = int((Path(path) / name).read_text().split()[0])
+            assert (Path(path) / "cgroup.procs").read_text().strip()
+    return found

@@ -54,3 +54,47 @@ def test_kubectl_debug_looks_at_the_processes_of_a_running_container(one: Cluste
     assert is_ready(pod)
     assert pod["status"]["containerStatuses"][0]["restartCount"] == 0
     assert "Ephemeral Containers:" in one.kubectl("describe pod one")
+
+
+SIZED = """
+apiVersion: v1
+kind: Pod
+metadata: {name: sized}
+spec:
+  terminationGracePeriodSeconds: 1
+  containers:
+    - name: c
+      image: x
+      command: [sleep, "1000"]
+      resources: {requests: {cpu: 100m, memory: 32Mi}, limits: {cpu: 200m, memory: 64Mi}}
+      resizePolicy: [{resourceName: memory, restartPolicy: RestartContainer}]
+"""
+
+
+def test_kubectl_resizes_a_running_pod(cluster: Cluster) -> None:
+    cluster.apply(SIZED)
+    cluster.kubectl("wait pod/sized --for=condition=Ready --timeout=60s")
+
+    def resize(resources: str) -> None:
+        patch = f'{{"spec":{{"containers":[{{"name":"c","resources":{resources}}}]}}}}'
+        cluster.kubectl("patch pod sized --subresource resize --patch", patch)
+
+    def shown(limit: str) -> Any:
+        status = cluster.get("pod/sized")["status"]["containerStatuses"][0]
+        return limit in status["resources"]["limits"].values() and is_ready_now() and status
+
+    def is_ready_now() -> bool:
+        return is_ready(cluster.get("pod/sized"))
+
+    resize('{"limits":{"cpu":"300m"}}')
+    assert wait_for("more cpu", lambda: shown("300m"))["restartCount"] == 0
+    resize('{"limits":{"memory":"128Mi"}}')
+    assert wait_for("more memory", lambda: shown("128Mi"))["restartCount"] == 1
+    resize('{"requests":{"cpu":"9000"},"limits":{"cpu":"9000"}}')
+
+    def infeasible() -> bool:
+        conditions = cluster.get("pod/sized")["status"]["conditions"]
+        return any(c.get("reason") == "Infeasible" for c in conditions)
+
+    wait_for("the resize to be infeasible", infeasible)
+    assert cluster.get("pod/sized")["spec"]["containers"][0]["resources"]["limits"]["cpu"] == "9k"

@@ -28,6 +28,7 @@ from busk8s.api.rules.container import (
 )
 from busk8s.api.rules.ephemeral import validate_ephemeral
 from busk8s.api.rules.metadata import validate_annotations, validate_labels
+from busk8s.api.rules.resize_policy import validate_policies
 from busk8s.api.rules.scheduling import (
     validate_affinity,
     validate_gates,
@@ -106,7 +107,7 @@ def validate_pod_spec(spec: Json, path: str, causes: list[Cause]) -> None:
 def _validate_containers(
     spec: Json, path: str, volumes: dict[str, Json], causes: list[Cause]
 ) -> None:
-    host_network = bool(spec.get("hostNetwork"))
+    host_network, restart = bool(spec.get("hostNetwork")), spec.get("restartPolicy", "")
     containers = spec.get("containers")
     if not containers:
         causes.append(required(f"{path}.containers"))
@@ -116,8 +117,12 @@ def _validate_containers(
         here = f"{path}.containers[{index}]"
         validate_container(container, here, volumes, host_network, causes)
         _check_unique(container, here, names, host_ports, causes)
+        if policies := container.get("resizePolicy"):
+            validate_policies(policies, f"{here}.resizePolicy", restart, causes)
     for index, container in enumerate(spec.get("initContainers") or ()):
         here = f"{path}.initContainers[{index}]"
+        if policies := container.get("resizePolicy"):
+            validate_policies(policies, f"{here}.resizePolicy", restart, causes)
         validate_container(container, here, volumes, host_network, causes)
         _check_unique(container, here, names, host_ports, causes)
         _validate_init(container, here, causes)

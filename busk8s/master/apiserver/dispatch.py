@@ -49,6 +49,9 @@ _ON_PARTS: Mapping[tuple[str, str], Action] = {
     ("ephemeralcontainers", "get"): read.get,
     ("ephemeralcontainers", "update"): write.update,
     ("ephemeralcontainers", "patch"): applying.patch,
+    ("resize", "get"): read.get,
+    ("resize", "update"): write.update,
+    ("resize", "patch"): applying.patch,
     ("approval", "get"): read.get,
     ("approval", "update"): partial_writes.approve,
     ("approval", "patch"): partial_writes.approve_patch,
@@ -66,7 +69,7 @@ _QUESTIONS: Mapping[str, Action] = {
 }
 
 # Differs from Kubernetes: these subresources are refused by name.
-UNSUPPORTED = ("attach", "exec", "portforward", "resize")
+UNSUPPORTED = ("attach", "exec", "portforward")
 
 
 def action_for(call: Call) -> Action:

@@ -38,7 +38,10 @@ _NOT_SPEC: dict[str, FieldSet] = {
     "approval": {"f:spec": {}},
 }
 # Subresources that write these fields of a pod's spec, and nothing else.
-_PARTS_OF_PODS = {"ephemeralcontainers": ("ephemeralContainers",)}
+_PARTS_OF_PODS = {
+    "ephemeralcontainers": ("ephemeralContainers",),
+    "resize": ("containers", "initContainers"),
+}
 # What else a write through `status` does not own, by Resource.key.
 _NOT_BY_STATUS: dict[str, FieldSet] = {
     "pods": {"f:deletionTimestamp": {}, "f:ownerReferences": {}},

@@ -41,7 +41,7 @@ from busk8s.master.apiserver.strategies.base import (
     prepare_update,
     tidy_metadata,
 )
-from busk8s.master.apiserver.strategies.pods import prepare_ephemeral
+from busk8s.master.apiserver.strategies.pods import prepare_ephemeral, prepare_resize
 from busk8s.master.apiserver.strategies.table import strategy_of
 from busk8s.master.apiserver.tracking import keep_times, track
 from busk8s.master.apiserver.versions import served_data, to_served, to_stored
@@ -253,6 +253,7 @@ def _check_conditional(call: Call, strategy: Strategy, body: Json) -> None:
 _PREPARES: Mapping[str, Prepare] = {
     "status": prepare_status,
     "ephemeralcontainers": prepare_ephemeral,
+    "resize": prepare_resize,
 }
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 
 from busk8s.api.object import Json, Object
+from busk8s.api.podresources import as_running
 from busk8s.api.quantity import millis, value
 
 CPU, MEMORY, EPHEMERAL, PODS = "cpu", "memory", "ephemeral-storage", "pods"
@@ -75,8 +76,8 @@ class PodClasses:
     def info(self, pod: Object) -> PodInfo:
         """Raises nothing for odd pods: what cannot be read counts as absent."""
         data = pod.data
-        spec = data.get("spec") or {}
         status = data.get("status") or {}
+        spec = as_running(data.get("spec") or {}, status)
         metadata = data["metadata"]
         return PodInfo(
             pod.namespace,

@@ -13,6 +13,7 @@ from typing import Any
 
 from busk8s.worker.kubelet.account_tokens import sources
 from busk8s.worker.kubelet.pods import ContainerSpec, Pod
+from busk8s.worker.kubelet.resize import Pending
 from busk8s.worker.kubelet.resources import Requests, pod_requests
 
 Refusal = tuple[str, str]  # reason, message
@@ -54,6 +55,28 @@ def refusal(wanted: Claim, held: Sequence[Claim], room: Room) -> Refusal | None:
         taken = [port for other in held for port in other.ports]
         if any(_clash(port, have) for port in wanted.ports for have in taken):
             return "NodePorts", "Pod was rejected: Predicate NodePorts failed"
+    return None
+
+
+def judge(wanted: Claim, held: Sequence[Claim], room: Room) -> Pending | None:
+    """Why a pod that runs cannot be given `wanted`; None: it can."""
+    asked, beside = wanted.requests, [other.requests for other in held]
+    lines = (
+        ("cpu", asked.cpu, sum(other.cpu for other in beside), room.cpu_millis),
+        ("memory", asked.memory, sum(other.memory for other in beside), room.memory_bytes),
+    )
+    impossible = [
+        f"{name}, requested: {want}, capacity: {most}"
+        for name, want, _, most in lines
+        if most and want > most
+    ]
+    if impossible:
+        why = f"Node didn't have enough capacity: {', '.join(impossible)}"
+        return Pending("Infeasible", why)
+    for name, want, used, most in lines:
+        if most and want and want + used > most:
+            _, text = _out_of(name, want, used, most)
+            return Pending("Deferred", text.removeprefix("Pod was rejected: "))
     return None
 
 

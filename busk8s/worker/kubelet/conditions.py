@@ -10,8 +10,14 @@ from collections.abc import Mapping, Sequence
 from busk8s.api.meta import format_time
 from busk8s.api.object import Json
 from busk8s.worker.kubelet.plan import Situation
+from busk8s.worker.kubelet.pods import ContainerSpec
+from busk8s.worker.kubelet.resize import differences
+from busk8s.worker.kubelet.resources import limits_of
 
-OURS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+ALWAYS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+# There while they are true, and then gone.
+AT_TIMES = ("PodResizePending", "PodResizeInProgress")
+OURS = (*ALWAYS, *AT_TIMES)
 FINAL_REASON = {"Succeeded": "PodCompleted", "Failed": "PodFailed"}
 
 # status, reason, message
@@ -34,9 +40,11 @@ def conditions(
         "ContainersReady": containers,
         "PodScheduled": (True, "", ""),
     }
+    if phase not in FINAL_REASON:
+        found |= _resize(seen)
     before = {entry.get("type"): entry for entry in old}
-    made = [_condition(now, kind, found[kind], before, seen.pod.generation) for kind in OURS]
-    return made + [entry for entry in old if entry.get("type") not in found]
+    made = [_condition(now, kind, found[kind], before, seen.pod.generation) for kind in found]
+    return made + [entry for entry in old if entry.get("type") not in OURS]
 
 
 def _condition(
@@ -55,6 +63,26 @@ def _condition(
     if finding[2]:
         made["message"] = finding[2]
     return made
+
+
+def _resize(seen: Situation) -> dict[str, Finding]:
+    found: dict[str, Finding] = {}
+    if seen.pending is not None:
+        found["PodResizePending"] = (True, seen.pending.reason, seen.pending.message)
+    under_way = [spec.name for spec in (*seen.pod.init, *seen.pod.containers) if lags(seen, spec)]
+    if under_way:
+        failures = [seen.not_resized[name] for name in under_way if name in seen.not_resized]
+        reason, message = (failures[0].reason, failures[0].message) if failures else ("", "")
+        found["PodResizeInProgress"] = (True, reason, message)
+    return found
+
+
+def lags(seen: Situation, spec: ContainerSpec) -> bool:
+    """It runs with other resources than it is to have."""
+    newest = seen.state.latest(spec.name)
+    if newest is None or newest.state != "running":
+        return False
+    return bool(differences(newest.config.limits, limits_of(spec.raw)))
 
 
 def _initialized(phase: str, seen: Situation, init: Sequence[Json]) -> Finding:

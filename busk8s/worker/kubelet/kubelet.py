@@ -20,7 +20,7 @@ from busk8s.ids import IdSource
 from busk8s.log import Logger
 from busk8s.tasks import Nursery, supervise
 from busk8s.worker.kubelet.account_tokens import AccountTokens
-from busk8s.worker.kubelet.admit import refusal
+from busk8s.worker.kubelet.admit import Claim, judge, refusal
 from busk8s.worker.kubelet.checkpoint import Checkpoint, Saved
 from busk8s.worker.kubelet.downward import Facts
 from busk8s.worker.kubelet.events import Recorder, pod_reference
@@ -37,6 +37,7 @@ from busk8s.worker.kubelet.pod_worker import PodWorker
 from busk8s.worker.kubelet.pods import ContainerSpec, Pod
 from busk8s.worker.kubelet.probes import Probes
 from busk8s.worker.kubelet.relist import PodState
+from busk8s.worker.kubelet.resize import Pending
 from busk8s.worker.kubelet.status import Host
 from busk8s.worker.kubelet.status_writer import StatusWriter
 from busk8s.worker.kubelet.view import Delta, View
@@ -105,6 +106,7 @@ class Kubelet:
             dns=dns or Dns(),
             facts=self._facts(node_ips[0] if node_ips else ""),
             admit=self._admit,
+            judge=self._judge,
             probes=Probes(runtime, clock, self._wake, self._probe_failed),
             volumes=Volumes(root_dir, view.get, partial(_label, clock, ids), tokens.find),
             tokens=tokens,
@@ -222,12 +224,15 @@ class Kubelet:
         await self._keep(uid, worker)
 
     def _admit(self, pod: Pod) -> tuple[str, str] | None:
-        held = [
-            worker.claim
-            for uid, worker in self._workers.items()
-            if uid != pod.uid and worker.admitted
-        ]
-        return refusal(self._workers[pod.uid].claim, held, self._room)
+        return refusal(self._workers[pod.uid].claim, self._held_beside(pod.uid), self._room)
+
+    def _judge(self, uid: str, wanted: Claim) -> Pending | None:
+        """Whether a running pod may have `wanted` from now on."""
+        return judge(wanted, self._held_beside(uid), self._room)
+
+    def _held_beside(self, uid: str) -> list[Claim]:
+        """What the other pods here have."""
+        return [w.claim for other, w in self._workers.items() if other != uid and w.admitted]
 
     def _facts(self, ip: str) -> Facts:
         return Facts(

@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from busk8s.client.interface import Client
 from busk8s.clock import Clock
 from busk8s.worker.kubelet.account_tokens import AccountTokens
+from busk8s.worker.kubelet.admit import Claim
 from busk8s.worker.kubelet.downward import Facts
 from busk8s.worker.kubelet.events import Recorder
 from busk8s.worker.kubelet.launch import Dns
 from busk8s.worker.kubelet.pleg import Pleg
 from busk8s.worker.kubelet.pods import Pod
 from busk8s.worker.kubelet.probes import Probes
+from busk8s.worker.kubelet.resize import Pending
 from busk8s.worker.kubelet.status import Host
 from busk8s.worker.kubelet.status_writer import StatusWriter
 from busk8s.worker.kubelet.view import View
@@ -42,6 +44,7 @@ class Parts:
     dns: Dns
     facts: Facts
     admit: Callable[[Pod], tuple[str, str] | None]
+    judge: Callable[[str, Claim], Pending | None]
     starts: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(STARTS_AT_ONCE_MAX))
 
     async def prepare(self, pod: Pod, facts: Facts) -> None:

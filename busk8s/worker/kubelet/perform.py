@@ -52,6 +52,7 @@ class Progress:
     failures: dict[str, plans.Failure] = field(default_factory=dict)
     stopping: dict[str, float] = field(default_factory=dict)
     hooking: dict[str, None] = field(default_factory=dict)
+    not_resized: dict[str, plans.Failure] = field(default_factory=dict)
     terminating_since: float | None = None
     removed: bool = False
     deleted: bool = False
@@ -86,6 +87,8 @@ class Performer:
                 await self._start(pod, state, action)
             case plans.KillContainer():
                 self._kill(pod, action)
+            case plans.ResizeContainer():
+                await self._resize(pod, action)
             case plans.RemoveContainer(container_id):
                 await runtime.remove_container(container_id)
             case plans.StopSandbox(sandbox_id):
@@ -222,6 +225,18 @@ class Performer:
         entry = after_restart(self._progress.backoff.get(name), now, now)
         self._progress.backoff[name] = entry
         self._progress.failures[name] = plans.Failure(reason, message, now + entry.delay_s)
+
+    async def _resize(self, pod: Pod, action: plans.ResizeContainer) -> None:
+        runtime, failed = self._parts.runtime, self._progress.not_resized
+        try:
+            await runtime.update_container(action.container_id, action.limits)
+        except RuntimeFailure as failure:
+            retry_at = self._parts.clock.now() + CONFIG_RETRY_S
+            failed[action.name] = plans.Failure("Error", failure.message, retry_at)
+            spec = pod.container(action.name)
+            self._event(pod, "Warning", "ResizeError", failure.message, spec)
+            return
+        failed.pop(action.name, None)
 
     def _kill(self, pod: Pod, action: plans.KillContainer) -> None:
         """In the background: a long grace period must not keep the pod from hearing more."""

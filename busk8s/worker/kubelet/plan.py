@@ -15,7 +15,10 @@ from dataclasses import dataclass, field
 from busk8s.worker.kubelet.backoff import BackOff, remaining_s, render_delay
 from busk8s.worker.kubelet.pods import ContainerSpec, Pod, restarts
 from busk8s.worker.kubelet.relist import PodState
+from busk8s.worker.kubelet.resize import Pending, differences, restarts_for
+from busk8s.worker.kubelet.resources import limits_of
 from busk8s.worker.kubelet.runs import Run, last_run
+from busk8s.worker.runtime.base import Limits
 
 SIDECAR_GRACE_MIN_S = 2.0  # As upstream: who waited for the others still gets a moment.
 
@@ -40,6 +43,13 @@ class KillContainer:
     name: str
     grace_s: float
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResizeContainer:
+    container_id: str
+    name: str
+    limits: Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +83,7 @@ Action = (
     RunSandbox
     | StartContainer
     | KillContainer
+    | ResizeContainer
     | RemoveContainer
     | StopSandbox
     | RemoveSandbox
@@ -124,6 +135,8 @@ class Situation:
 
     `health` and `stopping` go by container id, `backoff` and `failures` by container name
     (a sandbox that could not be made is under ""). `stopping` maps to the time of the SIGKILL.
+    `pod` has the resources that it was given here; `pending`: why it was not given what it asks
+    for. `not_resized`, by container name, is why a running container could not be resized.
     `reported`: the API has the pod's final status. `vanished`: the API has no such pod any more.
     """
 
@@ -137,6 +150,8 @@ class Situation:
     verdict: Verdict | None = None
     started_at: float = 0.0
     terminating_since: float | None = None
+    pending: Pending | None = None
+    not_resized: Mapping[str, Failure] = field(default_factory=dict)
     reported: bool = False
     vanished: bool = False
     removed: bool = False  # no files are left
@@ -360,11 +375,28 @@ class _Draft:
         elif not health.live:
             message = f"Container {spec.name} failed {health.failed} probe, will be restarted"
             grace_s = health.grace_s if health.grace_s is not None else grace_s
+        elif self._resize(spec, run):
+            message = f"Container {spec.name} resize requires restart"
         else:
             return False
         if run.container_id not in self.seen.stopping:
             self.actions.append(KillContainer(run.container_id, spec.name, grace_s, message))
         return True
+
+    def _resize(self, spec: ContainerSpec, run: Run) -> bool:
+        """Give a running container its resources; True where only a restart can."""
+        container = self.seen.state.latest(spec.name)
+        wanted = limits_of(spec.raw)
+        if container is None or not (changed := differences(container.config.limits, wanted)):
+            return False
+        if restarts_for(spec, changed):
+            return True
+        failure = self.seen.not_resized.get(spec.name)
+        if failure is not None and failure.retry_at > self.now:
+            self._look_again(failure.retry_at - self.now)
+        elif run.container_id not in self.seen.stopping:
+            self.actions.append(ResizeContainer(run.container_id, spec.name, wanted))
+        return False
 
     def _start(self, spec: ContainerSpec, run: Run | None) -> None:
         """Start, or say why not yet."""

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 
 from busk8s.api.object import Json
 from busk8s.errors import Error
 from busk8s.log import Logger
 from busk8s.tasks import Nursery
-from busk8s.worker.kubelet.admit import claim, not_enforced
+from busk8s.worker.kubelet.admit import Claim, not_enforced
+from busk8s.worker.kubelet.allocation import Allocation
 from busk8s.worker.kubelet.conditions import OURS
 from busk8s.worker.kubelet.events import pod_reference
 from busk8s.worker.kubelet.parts import Parts
@@ -29,6 +31,7 @@ from busk8s.worker.runtime.base import RuntimeFailure
 
 RETRY_MIN_S = 1.0
 RETRY_MAX_S = 60.0
+DEFERRED_RETRY_S = 5.0  # A resize that found no room: others may have gone since.
 OVERTAKE_S = 1.0  # A status from before some actions waits so long for the one after them.
 
 log = Logger("kubelet.pod")
@@ -41,7 +44,7 @@ class PodWorker:
         self._progress = Progress()
         self._verdict: Verdict | None = None
         self._admitted = False
-        self.claim = claim(pod)
+        self._allocation = Allocation(pod)
         self._vanished = False
         self._started_at = parse_time(pod.status.get("startTime"))
         self._acted_at = float("-inf")
@@ -56,6 +59,10 @@ class PodWorker:
     @property
     def pod(self) -> Pod:
         return self._pod
+
+    @property
+    def claim(self) -> Claim:
+        return self._allocation.claim
 
     @property
     def admitted(self) -> bool:
@@ -145,6 +152,7 @@ class PodWorker:
         """One plan; True when something was done and another look is due."""
         now = self._parts.clock.now()
         self._admit(now, state)
+        self._allocate()
         await self._refresh_volumes(state)
         seen = self._situation(state)
         self._parts.probes.watch(self._pod, state, pod_ip(seen, self._parts.host))
@@ -159,7 +167,7 @@ class PodWorker:
         self._set_timer(self._sooner(step.look_again_s))
         if not step.actions:
             return False
-        await performer.perform(self._pod, state, step.actions)
+        await performer.perform(seen.pod, state, step.actions)
         self._acted_at = self._parts.clock.monotonic()
         return True
 
@@ -175,6 +183,18 @@ class PodWorker:
         if refusal is not None:
             self._verdict = Verdict(*refusal)
             self._parts.recorder.event(pod_reference(self._pod), "Warning", refusal[0], refusal[1])
+
+    def _allocate(self) -> None:
+        """What the pod asks for is given to it when there is room."""
+        pod, allocation = self._pod, self._allocation
+        if pod.deleting or self._vanished or not self.admitted:
+            return
+        before = allocation.pending
+        allocation.follow(pod, partial(self._parts.judge, pod.uid))
+        pending = allocation.pending
+        if pending is not None and pending != before:
+            about, reason = pod_reference(pod), f"Resize{pending.reason}"
+            self._parts.recorder.event(about, "Warning", reason, pending.message)
 
     def _say_what_is_left_out(self) -> None:
         pod, record = self._pod, self._parts.recorder.event
@@ -200,7 +220,7 @@ class PodWorker:
 
     def _situation(self, state: PodState) -> Situation:
         progress = self._progress
-        pod = self._pod
+        pod = self._allocation.applied(self._pod)
         ending = pod.deleting or self._vanished or self._verdict is not None
         if ending and progress.terminating_since is None:
             progress.terminating_since = self._parts.clock.now()
@@ -216,6 +236,8 @@ class PodWorker:
             hooking=frozenset(progress.hooking),
             verdict=self._verdict,
             started_at=self._started_at,
+            pending=self._allocation.pending,
+            not_resized=progress.not_resized,
             terminating_since=progress.terminating_since,
             reported=reported and self._parts.writer.written(pod.uid, latest or {}),
             vanished=self._vanished,
@@ -261,9 +283,10 @@ class PodWorker:
             self._parts.recorder.event(about, "Warning", "BackOff", text)
 
     def _sooner(self, look_again_s: float | None) -> float | None:
-        """When to look again: for the plan, or because a token is due."""
+        """When to look again: for the plan, because a token is due, or for room to grow."""
         due = None if self._verdict is not None else self._parts.tokens.due_in_s(self._pod)
-        waits = [seconds for seconds in (look_again_s, due) if seconds is not None]
+        room = DEFERRED_RETRY_S if self._allocation.pending is not None else None
+        waits = [seconds for seconds in (look_again_s, due, room) if seconds is not None]
         return min(waits, default=None)
 
     def _set_timer(self, seconds: float | None) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from busk8s.api.meta import format_time
 from busk8s.api.object import Json
-from busk8s.worker.kubelet.conditions import conditions
+from busk8s.worker.kubelet.conditions import conditions, lags
 from busk8s.worker.kubelet.plan import HEALTHY, Plan, Situation, Waiting
 from busk8s.worker.kubelet.pods import ContainerSpec, Pod, restarts
 from busk8s.worker.kubelet.resources import qos_class
@@ -98,6 +98,8 @@ def _container(seen: Situation, plan: Plan, spec: ContainerSpec, old: Json, host
         del status["started"]  # Nobody waits for one: it has neither probes nor resources.
     else:
         status["resources"] = spec.raw.get("resources") or {}
+        if before is not None and lags(seen, spec):
+            status["resources"] = before.get("resources") or {}
         if requests := (spec.raw.get("resources") or {}).get("requests"):
             status["allocatedResources"] = requests
     if mounts := spec.raw.get("volumeMounts"):

@@ -18,6 +18,7 @@ from busk8s.clock import Clock
 from busk8s.errors import Error
 from busk8s.log import Logger
 from busk8s.tasks import Nursery
+from busk8s.worker.kubelet.conditions import AT_TIMES
 from busk8s.worker.kubelet.pods import Pod
 
 WRITES_IN_FLIGHT_MAX = 16
@@ -159,6 +160,9 @@ def status_patch(old: Json, new: Json) -> Json:
             for entry in new["conditions"]
             if before.get(entry["type"]) != entry
         ]
+        kept = {entry["type"] for entry in new["conditions"]}
+        gone = [kind for kind in AT_TIMES if kind in before and kind not in kept]
+        patch["conditions"] += [{"type": kind, "$patch": "delete"} for kind in gone]
     for field in ("podIPs", "hostIPs"):
         # Merged by ip upstream: without this the old address would stay beside the new one.
         if patch.get(field) and old.get(field):

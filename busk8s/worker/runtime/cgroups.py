@@ -138,6 +138,16 @@ class Cgroups:
                 self._set(controller, container_id, file, value)
         return paths
 
+    def update(self, container_id: str, limits: Json) -> None:
+        """Other limits for a container that runs, in groups it may not have had so far."""
+        running = self.pids(container_id)
+        for path in self.make(container_id, limits):
+            for pid in running:
+                try:
+                    write(f"{path}/cgroup.procs", str(pid))
+                except ProcessLookupError:
+                    pass  # It has ended since.
+
     def paths(self, container_id: str) -> list[str]:
         """The groups a container has: where what is run in it belongs."""
         paths = [f"{parent}/{container_id}" for parent in self.parents()]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from busk8s.worker.runtime import orphans
 from busk8s.worker.runtime.cgroups import Cgroups
-from busk8s.worker.runtime.failure import Failure, Reply
+from busk8s.worker.runtime.failure import Failure, Reply, too_small
 from busk8s.worker.runtime.output import Collected, ContainerLog
 from busk8s.worker.runtime.reactor import Reactor, wall
 from busk8s.worker.runtime.spawn import REPORT_BYTES_MAX, Features, Plan, failure_of, spawn
@@ -114,6 +114,22 @@ class Containers:
             return
         self._terminate(held)
         self._reactor.after(grace_s, lambda: self._kill(held))
+
+    def update(self, container_id: str, limits: Json) -> None:
+        """Other limits for a running container; the old ones stay where the new cannot be."""
+        self.running_pid(container_id)
+        record = self.record(container_id)
+        config = {**record["config"], "limits": limits}
+        most = limits["memory_limit_bytes"]
+        used = (self._cgroups.usage(container_id) or (0.0, 0))[1]
+        if most and most < used:
+            raise Failure("ResizeError", too_small(most, used))
+        try:
+            self._cgroups.update(container_id, limits)
+        except OSError as error:
+            raise Failure("ResizeError", f"cannot set the limits: {error}") from error
+        record["config"] = config
+        self._put(record)
 
     def remove(self, container_id: str) -> None:
         """The record, the directory and the groups. The log file is the kubelet's."""

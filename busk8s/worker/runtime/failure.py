@@ -16,3 +16,8 @@ class Failure(Exception):
 
 # Called once: with a result, or with the failure.
 Reply = Callable[[object, Failure | None], None]
+
+
+def too_small(limit: int, used: int) -> str:
+    """Why a memory limit cannot be set: the container would be killed for it."""
+    return f"attempting to set memory limit ({limit}) below current usage ({used})"

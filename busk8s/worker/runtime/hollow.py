@@ -16,12 +16,14 @@ from busk8s.worker.runtime.base import (
     Container,
     ContainerConfig,
     ExecResult,
+    Limits,
     RuntimeEvent,
     RuntimeFailure,
     Sandbox,
     SandboxConfig,
     Usage,
 )
+from busk8s.worker.runtime.failure import too_small
 
 EVENTS_MAX = 10_000  # Then new ones are dropped; the kubelet's relist finds what they would say.
 SIGTERM_EXIT = 143
@@ -160,6 +162,16 @@ class HollowRuntime:
         else:
             await self._wait(stages.stop_s)
             self._end(container_id, SIGTERM_EXIT)
+
+    async def update_container(self, container_id: str, limits: Limits) -> None:
+        container = self._containers.get(container_id)
+        if container is None or container.state != "running":
+            raise RuntimeFailure("NotRunning", f"container {container_id} is not running")
+        used, most = self.stages(container.config.image).memory_bytes, limits.memory_limit_bytes
+        if most and most < used:
+            raise RuntimeFailure("ResizeError", too_small(most, used))
+        config = replace(container.config, limits=limits)
+        self._containers[container_id] = replace(container, config=config)
 
     async def remove_container(self, container_id: str) -> None:
         self._end(container_id, SIGKILL_EXIT)

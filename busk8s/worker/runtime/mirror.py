@@ -5,6 +5,7 @@ Owns      records (JSON) -> Sandbox and Container; which change is which event.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from busk8s.worker.runtime.base import (
@@ -68,8 +69,10 @@ def sandbox_of(record: Json) -> Sandbox:
 
 
 def container_of(record: Json, known: Container | None) -> Container:
-    """`known` is an earlier version: a config never changes, so it is parsed once."""
+    """`known` is an earlier version: of a config only the limits change, so it is parsed once."""
     config = known.config if known else config_of(record["config"])
+    if config.limits != (limits := Limits(**record["config"]["limits"])):
+        config = replace(config, limits=limits)
     return Container(
         id=record["id"],
         sandbox_id=record["sandbox_id"],

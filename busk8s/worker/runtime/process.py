@@ -29,6 +29,7 @@ from busk8s.worker.runtime.base import (
     Container,
     ContainerConfig,
     ExecResult,
+    Limits,
     RuntimeEvent,
     RuntimeFailure,
     Sandbox,
@@ -121,6 +122,9 @@ class ProcessRuntime:
     async def stop_container(self, container_id: str, grace_s: float) -> None:
         if container_id in self._mirror.containers:
             await self._call("stop_container", {"id": container_id, "grace_s": grace_s})
+
+    async def update_container(self, container_id: str, limits: Limits) -> None:
+        await self._call("update_container", {"id": container_id, "limits": asdict(limits)})
 
     async def remove_container(self, container_id: str) -> None:
         if container_id in self._mirror.containers:

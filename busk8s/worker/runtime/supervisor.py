@@ -138,6 +138,8 @@ class Supervisor:
         elif op == "create_container":
             sandbox = self._pods.ready(params["sandbox_id"])
             return {"id": self._containers.create(sandbox, params["config"])}
+        elif op == "update_container":
+            self._containers.update(params["id"], params["limits"])
         elif op == "remove_container":
             self._containers.remove(params["id"])
         elif op == "reopen_log":

@@ -235,12 +235,11 @@ async def test_log_options_are_checked(query: str, code: int) -> None:
     assert (await api.raw("GET", f"{PODS}/a/log?{query}")).status == code
 
 
-@pytest.mark.parametrize("part", ["exec", "attach", "portforward", "proxy", "resize"])
+@pytest.mark.parametrize("part", ["exec", "attach", "portforward", "proxy"])
 async def test_what_is_not_there_is_refused_by_name(part: str) -> None:
     api = await world()
     await api.must("POST", PODS, pod())
-    method = "PATCH" if part == "resize" else "POST"
-    status, said = await api.do(method, f"{PODS}/a/{part}", {})
+    status, said = await api.do("POST", f"{PODS}/a/{part}", {})
     assert (status, said["reason"]) == (501, "NotImplemented")
     assert f"pods/{part}" in said["message"]
 

@@ -12,7 +12,9 @@ from busk8s.worker.kubelet.plan import Situation
 from busk8s.worker.kubelet.pods import Pod, container_hash, parse_pod
 from busk8s.worker.kubelet.relist import PodState
 from busk8s.worker.kubelet.runs import HASH_ANNOTATION
-from busk8s.worker.runtime.base import Container, ContainerConfig, Sandbox, SandboxConfig
+from busk8s.worker.runtime.base import Container, ContainerConfig, Limits, Sandbox, SandboxConfig
+
+NO_LIMITS = Limits()
 
 
 def make_pod(
@@ -46,10 +48,11 @@ def container(
     finished_at: float = 990.0,
     hash: str = "",
     box: str = "s0",
+    limits: Limits = NO_LIMITS,
     **more: Any,
 ) -> Container:
     annotations = {HASH_ANNOTATION: hash or container_hash({"name": name, "image": "i"})}
-    config = ContainerConfig(name, "i", attempt, annotations=annotations)
+    config = ContainerConfig(name, "i", attempt, annotations=annotations, limits=limits)
     if exit_code is not None:
         return Container(
             f"{name}-{attempt}", box, config, "exited", 900.0, 900.0, finished_at, exit_code,

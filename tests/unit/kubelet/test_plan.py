@@ -17,6 +17,7 @@ from busk8s.worker.kubelet.plan import (
     RemoveContainer,
     RemoveFiles,
     RemoveSandbox,
+    ResizeContainer,
     RunSandbox,
     StartContainer,
     StopSandbox,
@@ -24,6 +25,7 @@ from busk8s.worker.kubelet.plan import (
     Waiting,
     plan,
 )
+from busk8s.worker.runtime.base import Limits
 
 NOW = 1_000.0
 TWO = {"containers": [{"name": "a", "image": "i"}, {"name": "b", "image": "i"}]}
@@ -32,6 +34,16 @@ SIDE = {"initContainers": [{"name": "s", "image": "i", "restartPolicy": "Always"
 DEBUG = {"ephemeralContainers": [{"name": "d", "image": "i", "targetContainerName": "a"}]}
 ONE = {"containers": [{"name": "a", "image": "i"}]}
 UP = sandbox("s0")
+
+
+def resized(**policies: str) -> dict[str, Any]:
+    amounts = {"cpu": "200m", "memory": "2Mi"}
+    policy = [{"resourceName": n, "restartPolicy": p} for n, p in policies.items()]
+    resources = {"limits": amounts, "requests": amounts}
+    return {
+        "containers": [{"name": "a", "image": "i", "resources": resources, "resizePolicy": policy}]
+    }
+
 
 CASES: dict[str, tuple[Any, list[Any]]] = {
     "a new pod gets a sandbox and all its containers in one go": (
@@ -171,6 +183,43 @@ CASES: dict[str, tuple[Any, list[Any]]] = {
             state([UP], [container("a", exit_code=0), container("d")]),
         ),
         [KillContainer("d-0", "d", 30.0, "Stopping container d")],
+    ),
+    "a running container is given other resources": (
+        situation(resized(), state([UP], [container("a", limits=Limits(100, 100, 1 << 20))])),
+        [ResizeContainer("a-0", "a", Limits(200, 200, 2 << 20))],
+    ),
+    "once it has them it is left alone": (
+        situation(resized(), state([UP], [container("a", limits=Limits(200, 200, 2 << 20))])),
+        [],
+    ),
+    "it is restarted for a resource whose policy says so": (
+        situation(
+            resized(memory="RestartContainer"),
+            state([UP], [container("a", limits=Limits(200, 200, 1 << 20))]),
+        ),
+        [KillContainer("a-0", "a", 30.0, "Container a resize requires restart")],
+    ),
+    "but not for the other": (
+        situation(
+            resized(memory="RestartContainer"),
+            state([UP], [container("a", limits=Limits(100, 200, 2 << 20))]),
+        ),
+        [ResizeContainer("a-0", "a", Limits(200, 200, 2 << 20))],
+    ),
+    "a resize that failed waits for its time": (
+        situation(
+            resized(),
+            state([UP], [container("a", limits=Limits(100, 100, 1 << 20))]),
+            not_resized={"a": Failure("Error", "x", 1_005.0)},
+        ),
+        [],
+    ),
+    "what does not run is not resized": (
+        situation(
+            resized() | {"restartPolicy": "Never"},
+            state([UP], [container("a", exit_code=0, limits=Limits(100, 100, 1 << 20))]),
+        ),
+        [StopSandbox("s0")],
     ),
     "sidecars go when the work is done": (
         situation(

@@ -325,3 +325,16 @@ def test_the_order_of_filters_does_not_change_who_is_feasible(
     forwards = np.logical_and.reduce([f.filter(wanted, state).passes for f in filters])
     backwards = np.logical_and.reduce([f.filter(wanted, state).passes for f in filters[::-1]])
     assert (forwards == backwards).all()
+
+
+def test_a_pod_that_is_resized_counts_with_what_it_has_and_what_it_asks_for() -> None:
+    given = {"name": "c", "resources": {"requests": {"cpu": "3"}}}
+    spec = {"nodeName": "n", "containers": [{"name": "c", "resources": {"requests": {"cpu": "1"}}}]}
+    shrinking = CLASSES.info(
+        obj(PODS, "a", "default", spec=spec, status={"containerStatuses": [given]})
+    )
+    state = snapshot(node("n", cpu="4"), pods=[shrinking])
+    assert isinstance(decide(pod("b", {"cpu": "2"}), state), Unschedulable)
+    state.drop_pod(shrinking)
+    state.add_pod(CLASSES.info(obj(PODS, "a", "default", spec=spec)))
+    assert decide(pod("b", {"cpu": "2"}), state) == Chosen("n")

@@ -55,7 +55,9 @@ class LimitBounds:
     """The validating half."""
 
     interest = Interest(
-        kinds=frozenset({"CREATE", "UPDATE"}), resources=frozenset({"pods", CLAIMS})
+        kinds=frozenset({"CREATE", "UPDATE"}),
+        resources=frozenset({"pods", CLAIMS}),
+        subresources=frozenset({"", "resize"}),
     )
 
     def __init__(self, lookup: Lookup) -> None:
@@ -71,7 +73,7 @@ class LimitBounds:
             requests = (spec.get("resources") or {}).get("requests") or {}
             for item in _items(self._lookup, operation, "PersistentVolumeClaim"):
                 wrong += _claim(item, requests)
-        elif operation.kind == "CREATE":
+        elif operation.kind == "CREATE" or attributes.subresource == "resize":
             for item in _items(self._lookup, operation, "Container"):
                 for container in containers(spec):
                     resources = container.get("resources") or {}

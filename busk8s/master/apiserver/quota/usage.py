@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from busk8s.api.object import Json
-from busk8s.api.podresources import containers, is_best_effort, total
+from busk8s.api.podresources import as_running, containers, is_best_effort, total
 from busk8s.api.quantity import NANOS, nanos
 
 CLASS_SUFFIX = ".storageclass.storage.k8s.io/"
@@ -59,9 +59,10 @@ def usage(key: str, data: Json) -> Amounts:
 
 
 def _pod(pod: Json) -> Amounts:
-    if (pod.get("status") or {}).get("phase") in ("Failed", "Succeeded"):
+    status = pod.get("status") or {}
+    if status.get("phase") in ("Failed", "Succeeded"):
         return {}
-    spec = pod.get("spec") or {}
+    spec = as_running(pod.get("spec") or {}, status)
     used: Amounts = {"pods": NANOS}
     for name, amount in total(spec, "requests").items():
         used[f"requests.{name}"] = amount
