@@ -7,12 +7,14 @@ import pytest
 from busk8s import errors
 from busk8s.api import scheme
 from busk8s.api.object import Json, Object, encode
+from busk8s.master.apiserver.admission.claim_resize import PersistentVolumeClaimResize
 from busk8s.master.apiserver.admission.classes import (
     DefaultIngressClass,
     DefaultStorageClass,
     RuntimeClasses,
 )
 from busk8s.master.apiserver.admission.storage_protection import StorageObjectInUseProtection
+from busk8s.master.apiserver.admission.topology_labels import PodTopologyLabels
 from busk8s.master.apiserver.attributes import Attributes, Operation
 from busk8s.master.controllers.storage_protection import uses
 
@@ -111,6 +113,92 @@ def test_a_claim_is_held_from_the_start() -> None:
     StorageObjectInUseProtection().admit(asked)
     assert asked.object is not None
     assert asked.object["metadata"]["finalizers"] == ["kubernetes.io/pvc-protection"]
+
+
+NODE = stored(
+    scheme.NODES,
+    "n1",
+    metadata={
+        "labels": {
+            "topology.kubernetes.io/zone": "z1",
+            "topology.kubernetes.io/region": "r1",
+            "disk": "ssd",
+        }
+    },
+)
+PLACE = {"topology.kubernetes.io/zone": "z1", "topology.kubernetes.io/region": "r1"}
+
+
+def test_a_binding_brings_the_zone_and_region_of_its_node() -> None:
+    attributes = Attributes("create", scheme.PODS, "binding", "default", "x")
+    body: Json = {"metadata": {"name": "x"}, "target": {"kind": "Node", "name": "n1"}}
+    PodTopologyLabels(Stored(NODE)).admit(Operation(attributes, "CREATE", body))
+    assert body["metadata"]["labels"] == PLACE
+
+
+def test_a_pod_that_names_its_node_keeps_the_zone_it_says() -> None:
+    asked = operation({"nodeName": "n1"})
+    assert asked.object is not None
+    asked.object["metadata"]["labels"] = {"topology.kubernetes.io/zone": "own", "a": "b"}
+    PodTopologyLabels(Stored(NODE)).admit(asked)
+    assert asked.object["metadata"]["labels"] == {
+        "topology.kubernetes.io/zone": "own",
+        "topology.kubernetes.io/region": "r1",
+        "a": "b",
+    }
+
+
+@pytest.mark.parametrize("spec", [{}, {"nodeName": "elsewhere"}], ids=["no node", "unknown node"])
+def test_without_a_known_node_nothing_is_added(spec: Json) -> None:
+    asked = operation(dict(spec))
+    PodTopologyLabels(Stored(NODE)).admit(asked)
+    assert asked.object == {"metadata": {"name": "x"}, "spec": spec}
+
+
+def grown(size: str, name: str | None, phase: str = "Bound") -> Operation:
+    """A claim of 1Gi of class `ssd` that asks for `size` now."""
+    kind = scheme.PERSISTENTVOLUMECLAIMS
+
+    def spec(asked: str, class_: str | None) -> Json:
+        return {"resources": {"requests": {"storage": asked}}, "storageClassName": class_}
+
+    old = stored(kind, "x", spec=spec("1Gi", "ssd"), status={"phase": phase})
+    attributes = Attributes("update", kind, namespace="default", name="x")
+    return Operation(
+        attributes, "UPDATE", {"metadata": {"name": "x"}, "spec": spec(size, name)}, old
+    )
+
+
+EXPANDING = stored(scheme.STORAGECLASSES, "ssd", allowVolumeExpansion=True)
+
+
+@pytest.mark.parametrize(
+    ("asked", "classes"),
+    [
+        (grown("2Gi", "ssd"), Stored(EXPANDING)),
+        (grown("1Gi", "ssd", "Pending"), Stored()),
+        (grown("1024Mi", "other"), Stored()),
+    ],
+    ids=["its class allows it", "the same size", "the same size in other words"],
+)
+def test_a_claim_may(asked: Operation, classes: Stored) -> None:
+    PersistentVolumeClaimResize(classes).admit(asked)
+
+
+@pytest.mark.parametrize(
+    ("asked", "classes", "why"),
+    [
+        (grown("2Gi", "ssd", "Pending"), Stored(EXPANDING), "Only bound persistent volume claims"),
+        (grown("2Gi", "ssd"), Stored(), "must support resize"),
+        (grown("2Gi", "ssd"), Stored(stored(scheme.STORAGECLASSES, "ssd")), "must support resize"),
+        (grown("2Gi", "other"), Stored(EXPANDING), "must support resize"),
+        (grown("2Gi", None), Stored(EXPANDING), "must support resize"),
+    ],
+    ids=["not bound", "no class", "a class that does not grow", "another class", "none"],
+)
+def test_a_claim_may_not(asked: Operation, classes: Stored, why: str) -> None:
+    with pytest.raises(errors.Error, match=why):
+        PersistentVolumeClaimResize(classes).admit(asked)
 
 
 def mounting(claim: str) -> Json:

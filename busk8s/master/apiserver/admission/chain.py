@@ -23,6 +23,7 @@ from busk8s.master.apiserver.admission.certificates import (
     CertificateSigning,
     CertificateSubjectRestriction,
 )
+from busk8s.master.apiserver.admission.claim_resize import PersistentVolumeClaimResize
 from busk8s.master.apiserver.admission.classes import (
     DefaultIngressClass,
     DefaultStorageClass,
@@ -38,6 +39,7 @@ from busk8s.master.apiserver.admission.service_account import ServiceAccount
 from busk8s.master.apiserver.admission.storage_protection import StorageObjectInUseProtection
 from busk8s.master.apiserver.admission.taint_nodes import TaintNodesByCondition
 from busk8s.master.apiserver.admission.toleration_seconds import DefaultTolerationSeconds
+from busk8s.master.apiserver.admission.topology_labels import PodTopologyLabels
 from busk8s.master.apiserver.attributes import AllowAll, Authorizer, Operation
 from busk8s.master.apiserver.metrics.admission import AdmissionMetrics
 
@@ -89,6 +91,7 @@ class AdmissionChain:
                 DefaultStorageClass(lookup),
                 DefaultIngressClass(lookup),
                 StorageObjectInUseProtection(),
+                PodTopologyLabels(lookup),
                 LimitDefaults(lookup),
             ),
             "admit",
@@ -103,6 +106,7 @@ class AdmissionChain:
                 CertificateApproval(authorizer),
                 CertificateSigning(authorizer),
                 CertificateSubjectRestriction(),
+                PersistentVolumeClaimResize(lookup),
             ),
             "validate",
             metrics,
