@@ -24,6 +24,8 @@ _PATCH_TYPES = (
     "application/strategic-merge-patch+json",
     "application/apply-patch+yaml",
 )
+# kubectl apply reads here whether it may send a strategic merge patch: custom kinds have none.
+_CUSTOM_PATCH_TYPES = tuple(media for media in _PATCH_TYPES if "strategic" not in media)
 # verb -> (method, x-kubernetes-action, word in the operation's id)
 _METHODS = {
     "list": ("get", "list", "list"),
@@ -70,6 +72,7 @@ class _Operation:
     kind: tuple[str, str, str]
     takes: str  # definition of the body, "" for none
     gives: str  # definition of the answer, "" for plain text
+    patches: tuple[str, ...]  # media types of a patch
 
 
 def v2_paths(resource: Resource, names: Names) -> dict[str, Json]:
@@ -168,6 +171,7 @@ def _operation(
         kind,
         takes,
         gives,
+        _PATCH_TYPES if resource.custom is None else _CUSTOM_PATCH_TYPES,
     )
 
 
@@ -204,7 +208,7 @@ def _v2_operation(operation: _Operation) -> Json:
     return {
         **_shared(operation),
         "schemes": ["https"],
-        "consumes": list(_PATCH_TYPES) if operation.verb == "patch" else ["*/*"],
+        "consumes": list(operation.patches) if operation.verb == "patch" else ["*/*"],
         "produces": ["application/json"] if operation.gives else ["*/*"],
         "parameters": parameters,
         "responses": responses,
@@ -217,7 +221,7 @@ def _v3_operation(operation: _Operation) -> Json:
         "parameters": [_v3_query(name) for name in _query(operation)],
     }
     if operation.takes:
-        media = _PATCH_TYPES if operation.verb == "patch" else ("*/*",)
+        media = operation.patches if operation.verb == "patch" else ("*/*",)
         schema = {"schema": _reference(operation.takes)}
         out["requestBody"] = {"content": dict.fromkeys(media, schema)}
     responses: dict[str, Json] = {}

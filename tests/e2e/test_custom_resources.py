@@ -67,6 +67,9 @@ def test_a_custom_resource_is_used_like_any_other(widgets: Cluster) -> None:
     assert "How big it is." in said
     assert "What is wanted of a widget." in said
     assert widgets.kubectl("diff -f -", stdin=WIDGET % ("one", 3)) == ""
+    widgets.apply(WIDGET % ("one", 6))
+    assert widgets.get("wd/one")["spec"]["size"] == 6
+    widgets.apply(WIDGET % ("one", 3))
     widgets.kubectl("scale wd/one --replicas=4")
     assert widgets.get("wd/one")["spec"] == {"size": 3, "color": "red", "count": 4}
     widgets.kubectl(

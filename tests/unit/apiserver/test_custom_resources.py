@@ -25,6 +25,13 @@ async def test_a_definition_is_established_and_its_kind_discovered() -> None:
     assert groups["groups"][-1]["preferredVersion"]["groupVersion"] == "example.com/v1"
     document = await api.must("GET", "/openapi/v3/apis/example.com/v1")
     assert "com.example.v1.Widget" in document["components"]["schemas"]
+    # kubectl apply looks here for what a patch may be; strategic ones are answered 415.
+    item = document["paths"]["/apis/example.com/v1/namespaces/{namespace}/widgets/{name}"]
+    assert sorted(item["patch"]["requestBody"]["content"]) == [
+        "application/apply-patch+yaml",
+        "application/json-patch+json",
+        "application/merge-patch+json",
+    ]
 
 
 async def test_before_it_is_established_nothing_is_served() -> None:
