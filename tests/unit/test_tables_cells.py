@@ -529,6 +529,108 @@ CASES: list[tuple[scheme.Resource, str, Json, list[Any]]] = [
         {"conditions": [{"type": "Healthy", "status": "True", "message": "ok"}]},
         ["x", "Healthy", "ok", ""],
     ),
+    (
+        scheme.VALIDATINGADMISSIONPOLICIES,
+        "parameters",
+        {"spec": {"paramKind": {"apiVersion": "v1", "kind": "ConfigMap"}, "validations": [{}] * 2}},
+        ["x", 2, "v1/ConfigMap", OLD],
+    ),
+    (
+        scheme.MUTATINGADMISSIONPOLICIES,
+        "no parameters",
+        {"spec": {"mutations": [{}]}},
+        ["x", 1, "<unset>", OLD],
+    ),
+    (
+        scheme.VALIDATINGADMISSIONPOLICYBINDINGS,
+        "parameter in a namespace",
+        {"spec": {"policyName": "p", "paramRef": {"name": "a", "namespace": "n"}}},
+        ["x", "p", "n/a", OLD],
+    ),
+    (
+        scheme.MUTATINGADMISSIONPOLICYBINDINGS,
+        "parameter by name alone",
+        {"spec": {"policyName": "p", "paramRef": {"name": "a"}}},
+        ["x", "p", "*/a", OLD],
+    ),
+    (
+        scheme.MUTATINGADMISSIONPOLICYBINDINGS,
+        "parameters by selector",
+        {"spec": {"policyName": "p", "paramRef": {"selector": {"matchLabels": {"a": "b"}}}}},
+        ["x", "p", "a=b", OLD],
+    ),
+    (
+        scheme.FLOWSCHEMAS,
+        "dangling",
+        {
+            "spec": {
+                "priorityLevelConfiguration": {"name": "l"},
+                "matchingPrecedence": 900,
+                "distinguisherMethod": {"type": "ByUser"},
+            },
+            "status": {"conditions": [{"type": "Dangling", "status": "True"}]},
+        },
+        ["x", "l", 900, "ByUser", OLD, "True"],
+    ),
+    (
+        scheme.FLOWSCHEMAS,
+        "without a distinguisher",
+        {"spec": {"priorityLevelConfiguration": {"name": "l"}, "matchingPrecedence": 1}},
+        ["x", "l", 1, "<none>", OLD, "?"],
+    ),
+    (
+        scheme.PRIORITYLEVELCONFIGURATIONS,
+        "queuing",
+        {
+            "spec": {
+                "type": "Limited",
+                "limited": {
+                    "nominalConcurrencyShares": 30,
+                    "limitResponse": {
+                        "type": "Queue",
+                        "queuing": {"queues": 64, "handSize": 6, "queueLengthLimit": 50},
+                    },
+                },
+            }
+        },
+        ["x", "Limited", 30, 64, 6, 50, OLD],
+    ),
+    (
+        scheme.PRIORITYLEVELCONFIGURATIONS,
+        "rejecting",
+        {
+            "spec": {
+                "type": "Limited",
+                "limited": {"nominalConcurrencyShares": 5, "limitResponse": {"type": "Reject"}},
+            }
+        },
+        ["x", "Limited", 5, "<none>", "<none>", "<none>", OLD],
+    ),
+    (
+        scheme.PRIORITYLEVELCONFIGURATIONS,
+        "exempt",
+        {"spec": {"type": "Exempt", "exempt": {}}},
+        ["x", "Exempt", "<none>", "<none>", "<none>", "<none>", OLD],
+    ),
+    (scheme.RESOURCECLAIMS, "pending", {}, ["x", "pending", OLD]),
+    (
+        scheme.RESOURCECLAIMS,
+        "in use",
+        {"status": {"allocation": {}, "reservedFor": [{}]}},
+        ["x", "allocated,reserved", OLD],
+    ),
+    (
+        scheme.RESOURCESLICES,
+        "of a node",
+        {"spec": {"nodeName": "n", "driver": "d", "pool": {"name": "p"}}},
+        ["x", "n", "d", "p", OLD],
+    ),
+    (
+        scheme.CSISTORAGECAPACITIES,
+        "unset",
+        {"storageClassName": "fast"},
+        ["x", "fast", "<unset>"],
+    ),
 ]
 
 

@@ -131,7 +131,14 @@ def _attributes_class(obj: Json, now: float) -> Cells:
     return [name_of(obj), obj.get("driverName", ""), age(obj, now)]
 
 
+def _capacity(obj: Json, _now: float) -> Cells:
+    return [name_of(obj), obj.get("storageClassName", ""), obj.get("capacity") or UNSET]
+
+
 PRINTERS = {
+    "csistoragecapacities.storage.k8s.io": Printer(
+        columns("Name|StorageClassName|Capacity"), _capacity
+    ),
     "persistentvolumes": Printer(
         columns(
             "Name|Capacity|Access Modes|Reclaim Policy|Status|Claim|StorageClass"

@@ -1,20 +1,20 @@
 """Server-side tables: what `kubectl get` prints, for every kind.
 
-Owns      `columns`, `cells` (also `row`) and `table`; which kind has which printer.
+Owns      `columns`, `cells` (also `row`), `entry` and `table`; which kind has which printer.
 Leaves    the cells of each kind (modules of this package), negotiation (apiserver).
 Invariant a kind without a printer of its own shows its name and when it was made, as upstream's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 from busk8s.api.scheme import Resource
-from busk8s.api.tables import cluster, network, pod, storage, workloads
+from busk8s.api.tables import cluster, network, pod, policy, storage, workloads
 from busk8s.api.tables.column import Cells, ColumnDefinition, Json, Printer, column, name_of
 
-__all__ = ["ColumnDefinition", "cells", "columns", "row", "table"]
+__all__ = ["ColumnDefinition", "cells", "columns", "entry", "order", "row", "table"]
 
 Include = Literal["None", "Metadata", "Object"]
 
@@ -28,6 +28,7 @@ _PRINTERS: Mapping[str, Printer] = {
     **network.PRINTERS,
     **cluster.PRINTERS,
     **storage.PRINTERS,
+    **policy.PRINTERS,
 }
 
 
@@ -44,6 +45,19 @@ def cells(resource: Resource, obj: Json, now: float) -> Cells:
 row = cells
 
 
+def entry(resource: Resource, obj: Json, now: float) -> Json:
+    """The row of one object, but for the object it goes with: a finished pod's is marked."""
+    found: Json = {"cells": cells(resource, obj, now)}
+    if resource.key == "pods" and (conditions := pod.pod_conditions(obj)):
+        found["conditions"] = conditions
+    return found
+
+
+def order(resource: Resource) -> Callable[[Json], Any] | None:
+    """What the rows of a kind are sorted by, where that is not how its objects are listed."""
+    return policy.precedence if resource.key == policy.FLOW_SCHEMAS else None
+
+
 def table(
     resource: Resource,
     objects: Iterable[Json],
@@ -53,26 +67,23 @@ def table(
     metadata: Mapping[str, Any] | None = None,
 ) -> Json:
     """A meta.k8s.io/v1 Table; `metadata` is the list's (resourceVersion, continue, ...)."""
-    printer = _printer(resource)
     rows = []
     for obj in objects:
-        entry: Json = {"cells": printer.cells(obj, now)}
-        if resource.key == "pods" and (conditions := pod.pod_conditions(obj)):
-            entry["conditions"] = conditions
+        found = entry(resource, obj, now)
         if include_object == "Metadata":
-            entry["object"] = {
+            found["object"] = {
                 "kind": "PartialObjectMetadata",
                 "apiVersion": "meta.k8s.io/v1",
                 "metadata": obj["metadata"],
             }
         elif include_object == "Object":
-            entry["object"] = obj
-        rows.append(entry)
+            found["object"] = obj
+        rows.append(found)
     return {
         "kind": "Table",
         "apiVersion": "meta.k8s.io/v1",
         "metadata": dict(metadata or {}),
-        "columnDefinitions": list(printer.columns),
+        "columnDefinitions": columns(resource),
         "rows": rows,
     }
 

@@ -86,9 +86,11 @@ def table(request: Request, resource: Resource, objects: Sequence[Object], now: 
         raise errors.bad_request(
             f'unrecognized includeObject value: "{include}"; one of {", ".join(INCLUDE_OBJECT)}'
         )
+    if order := tables.order(resource):
+        objects = sorted(objects, key=lambda obj: order(obj.glance()))
     rows = []
     for obj in objects:
-        row: Json = {"cells": tables.cells(resource, obj.glance(), now=now)}
+        row = tables.entry(resource, obj.glance(), now)
         if include == "Metadata":
             row["object"] = orjson.Fragment(partial(obj))
         elif include == "Object":

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import orjson
 import pytest
-from api_world import PODS, config_map, lines, pod, running_pod, world
+from api_world import PODS, config_map, deployment, lines, pod, running_pod, world
 
 from busk8s.api import scheme
 from busk8s.api.tables import table as tables
 
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 PARTIAL = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
+MERGE = "application/merge-patch+json"
+DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
+FLOW_SCHEMAS = "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas"
 PARTIALS = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
 
 
@@ -34,6 +37,39 @@ async def test_a_table_includes_what_is_asked_for(include: str, kind: str | None
     await api.must("POST", PODS, pod())
     table = await api.must("GET", f"{PODS}/a?includeObject={include}", accept=TABLE)
     assert table["rows"][0].get("object", {}).get("kind") == kind
+
+
+async def test_a_finished_pod_is_marked_in_its_row() -> None:
+    api = await world()
+    await running_pod(api)
+    done = {"status": {"phase": "Succeeded"}}
+    await api.must("PATCH", PODS + "/a/status", done, content_type=MERGE)
+    (row,) = (await api.must("GET", PODS, accept=TABLE))["rows"]
+    assert [(c["type"], c["reason"]) for c in row["conditions"]] == [("Completed", "Succeeded")]
+
+
+async def test_flow_schemas_are_shown_as_they_are_tried() -> None:
+    api = await world()
+    for name, precedence in (("a", 900), ("c", 3), ("b", 3)):
+        spec = {"matchingPrecedence": precedence, "priorityLevelConfiguration": {"name": "l"}}
+        await api.must("POST", FLOW_SCHEMAS, {"metadata": {"name": name}, "spec": spec})
+    table = await api.must("GET", FLOW_SCHEMAS, accept=TABLE)
+    assert [row["cells"][0] for row in table["rows"]] == ["b", "c", "a"]
+
+
+async def test_a_scale_is_shown_as_a_table_too() -> None:
+    api = await world()
+    await api.must("POST", DEPLOYMENTS, deployment(replicas=2))
+    table = await api.must("GET", DEPLOYMENTS + "/d/scale", accept=TABLE)
+    assert [c["name"] for c in table["columnDefinitions"]] == [
+        "Name",
+        "Desired",
+        "Available",
+        "Age",
+    ]
+    assert [row["cells"] for row in table["rows"]] == [["d", 2, 0, "0s"]]
+    bare = await api.must("GET", DEPLOYMENTS + "/d/scale", accept=PARTIAL)
+    assert bare.keys() == {"kind", "apiVersion", "metadata"}
 
 
 async def test_another_include_is_a_bad_request() -> None:

@@ -24,6 +24,7 @@ from busk8s.master.apiserver import applying, rest
 from busk8s.master.apiserver.parts import Call, Parts
 from busk8s.master.apiserver.patch_refusals import unfit_patch
 from busk8s.master.apiserver.read import find
+from busk8s.master.apiserver.render import partial, table
 from busk8s.master.apiserver.strategies.base import prepare_update
 from busk8s.master.apiserver.tracking import setting_of, split
 from busk8s.master.apiserver.write import (
@@ -82,7 +83,17 @@ def _selector_text(selector: Json | None) -> str:
 
 
 async def get(parts: Parts, call: Call) -> Response:
-    return rest.answer(scale_of(find(parts, call), call.resource))
+    return _answer(call, find(parts, call))
+
+
+def _answer(call: Call, obj: Object, status: int = 200) -> Response:
+    """The Scale of `obj` in the shape that is accepted."""
+    data = scale_of(obj, call.resource)
+    revision, body = obj.revision, orjson.dumps(data)
+    shown = Object(SCALE, obj.namespace, obj.name, revision=revision, body=body, data=data)
+    if call.accept.shape == "table":
+        return rest.answer(table(call.request, SCALE, [shown], call.now), status)
+    return Response(status, partial(shown) if call.accept.shape == "partial" else body)
 
 
 async def update(parts: Parts, call: Call) -> Response:
@@ -132,7 +143,7 @@ async def _write(
     obj = await replace(
         parts, call, make, options, warnings, prepare=prepare_update, attempts=attempts
     )
-    return rest.with_warnings(rest.answer(scale_of(obj, call.resource)), warnings)
+    return rest.with_warnings(_answer(call, obj), warnings)
 
 
 async def _apply(parts: Parts, call: Call) -> Response:
