@@ -100,6 +100,28 @@ def test_a_pod_needs_an_account_that_exists() -> None:
             "pods", pod(serviceAccountName="robot"))  # fmt: skip
 
 
+async def test_a_pod_waits_for_the_default_account_of_its_new_namespace() -> None:
+    account = WORLD[2]
+    shelf = Shelf(WORLD[0])
+    chain = AdmissionChain(shelf, ids=RandomIds(random.Random(1)))
+    attributes = Attributes(ADMIN, "create", resource("pods"), "", "shop", "")
+    operation = Operation(attributes, "CREATE", pod(), None)
+    loop = asyncio.get_running_loop()
+    loop.call_later(0.3, shelf.objects.update, {("serviceaccounts", "shop", "default"): account})
+    await chain.mutate(operation)
+    assert 0.3 <= loop.time() < 0.4
+    assert (operation.object or {})["spec"]["serviceAccountName"] == "default"
+
+
+async def test_a_default_account_that_does_not_come_is_waited_for_a_second() -> None:
+    chain = AdmissionChain(Shelf(WORLD[0]), ids=RandomIds(random.Random(1)))
+    attributes = Attributes(ADMIN, "create", resource("pods"), "", "shop", "")
+    with pytest.raises(errors.Error, match='serviceaccount "default" not found') as caught:
+        await chain.mutate(Operation(attributes, "CREATE", pod(), None))
+    assert caught.value.code == 403
+    assert 0.9 < asyncio.get_running_loop().time() < 1.1
+
+
 def test_a_priority_class_gives_its_number_and_policy() -> None:
     spec = admit("pods", pod(priorityClassName="high"))["spec"]
     assert (spec["priority"], spec["preemptionPolicy"]) == (1000, "Never")

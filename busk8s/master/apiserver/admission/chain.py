@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from busk8s import errors
 from busk8s.api.defaults import apply_defaults
+from busk8s.clock import Clock, LoopClock
 from busk8s.ids import IdSource
 from busk8s.master.apiserver import waits
 from busk8s.master.apiserver.admission.certificates import (
@@ -32,7 +33,12 @@ from busk8s.master.apiserver.admission.classes import (
 from busk8s.master.apiserver.admission.limit_ranger import LimitBounds, LimitDefaults
 from busk8s.master.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from busk8s.master.apiserver.admission.node_restriction import NodeRestriction
-from busk8s.master.apiserver.admission.plugin import AsyncPlugin, Lookup, Plugin
+from busk8s.master.apiserver.admission.plugin import (
+    AsyncPlugin,
+    Lookup,
+    NotYet,
+    Plugin,
+)
 from busk8s.master.apiserver.admission.pod_security.plugin import PodSecurity
 from busk8s.master.apiserver.admission.priority import Priority
 from busk8s.master.apiserver.admission.service_account import ServiceAccount
@@ -44,6 +50,10 @@ from busk8s.master.apiserver.attributes import AllowAll, Authorizer, Operation
 from busk8s.master.apiserver.metrics.admission import AdmissionMetrics
 
 ANYBODY = AllowAll()  # Tests of other plug-ins.
+LOOP_CLOCK = LoopClock()
+# Until the default account of a new namespace is there: a second in all, then the write is refused.
+LOOK_AGAIN_S = 0.05
+LOOKS_MAX = 20
 Admit = Callable[[Operation], None]
 NAMES = {"RuntimeClasses": "RuntimeClass", "LimitDefaults": "LimitRanger",
          "LimitBounds": "LimitRanger"}  # fmt: skip
@@ -78,8 +88,10 @@ class AdmissionChain:
         last: Sequence[Plugin] = (),
         complete: Complete = complete,
         metrics: AdmissionMetrics | None = None,
+        clock: Clock = LOOP_CLOCK,
     ) -> None:
         self._metrics = metrics
+        self._clock = clock
         self._mutating = _Stage(
             (
                 NamespaceLifecycle(lookup),
@@ -137,9 +149,7 @@ class AdmissionChain:
                 metrics.step(operation.kind, kind, took, rejected=rejected)
 
     async def _mutate(self, operation: Operation) -> None:
-        built_in = self._mutating.asked(operation)
-        for admit in built_in:
-            admit(operation)
+        await self._built_in(operation)
         waiting = _interested(self._then_mutating, operation)
         if not waiting:
             return
@@ -148,10 +158,30 @@ class AdmissionChain:
         if not operation.changed:
             return
         operation.round = 1
-        for admit in built_in:
-            admit(operation)
+        await self._built_in(operation)
         self._complete(operation)
         await self._ask(waiting, operation)
+
+    async def _built_in(self, operation: Operation) -> None:
+        asked = self._mutating.asked(operation)
+        try:
+            for admit in asked:
+                admit(operation)
+        except NotYet:
+            await self._look_again(asked, operation)
+
+    async def _look_again(self, asked: Sequence[Admit], operation: Operation) -> None:
+        for look in range(2, LOOKS_MAX + 1):
+            await self._clock.sleep(LOOK_AGAIN_S)
+            if self._metrics is not None:
+                waits.add(LOOK_AGAIN_S)
+            try:
+                for admit in asked:
+                    admit(operation)
+                return
+            except NotYet as lacking:
+                if look == LOOKS_MAX:
+                    raise lacking.refusal from None
 
     async def _validate(self, operation: Operation) -> None:
         for admit in self._validating.asked(operation):

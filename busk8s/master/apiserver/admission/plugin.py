@@ -35,8 +35,18 @@ class Lookup(Protocol):
     def list(self, resource_key: str, namespace: str | None = None) -> Sequence[Object]: ...
 
 
+class NotYet(Exception):
+    """What a plug-in lacks is made without being asked for: it may be there in a moment."""
+
+    def __init__(self, refusal: errors.Error) -> None:
+        super().__init__(str(refusal))
+        self.refusal = refusal  # Where it does not come.
+
+
 class Plugin(Protocol):
-    """`admit` may change `operation.object`, or raise errors.Error. It never waits."""
+    """`admit` may change `operation.object`, or raise errors.Error. It never waits: NotYet says
+    that another look is worth it, before which nothing may have been changed for good.
+    """
 
     interest: Interest
 

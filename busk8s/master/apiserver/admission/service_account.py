@@ -8,7 +8,13 @@ from __future__ import annotations
 from busk8s.api.object import Json
 from busk8s.ids import IdSource
 from busk8s.master.apiserver.accounts import POD_TOKEN_S
-from busk8s.master.apiserver.admission.plugin import Interest, Lookup, name_of, refuse
+from busk8s.master.apiserver.admission.plugin import (
+    Interest,
+    Lookup,
+    NotYet,
+    name_of,
+    refuse,
+)
 from busk8s.master.apiserver.attributes import Operation
 
 DEFAULT_ACCOUNT = "default"
@@ -37,7 +43,9 @@ class ServiceAccount:
                 f"error looking up service account {attributes.namespace}/{name}: "
                 f'serviceaccount "{name}" not found'
             )
-            raise refuse(attributes, why, name=name_of(operation))
+            refusal = refuse(attributes, why, name=name_of(operation))
+            # That of a new namespace is on its way: scripts make a namespace, then pods in it.
+            raise NotYet(refusal) if name == DEFAULT_ACCOUNT else refusal
         if _automounts(spec, account.data):
             self._mount_token(spec)
         secrets = account.data.get("imagePullSecrets")

@@ -42,6 +42,7 @@ class Wired:
         chain = AdmissionChain(
             cache,
             ids=ids,
+            clock=clock,
             authorizer=authorizer,
             mutating=(self._policies.mutating, self._webhooks.mutating),
             validating=(self._policies.validating, self._webhooks.validating),
