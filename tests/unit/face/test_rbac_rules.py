@@ -165,7 +165,8 @@ def test_default_objects_are_each_there_once_and_name_roles_that_are_there() -> 
     [
         ("system:kube-scheduler", "patch", "resource.k8s.io", "resourceclaims", True),
         ("system:kube-scheduler", "patch", "resource.k8s.io", "resourceclaims/binding", True),
-        ("system:kube-scheduler", "create", "resource.k8s.io", "resourceclaims", False),
+        ("system:kube-scheduler", "create", "resource.k8s.io", "resourceclaims/status", False),
+        ("system:aggregate-to-edit", "delete", "events.k8s.io", "events", True),
         ("system:node", "deletecollection", "resource.k8s.io", "resourceslices", True),
         ("system:node", "create", "resource.k8s.io", "resourceslices", False),
         ("system:kubelet-api-admin", "get", "", "nodes/pods", True),

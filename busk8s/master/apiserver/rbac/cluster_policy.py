@@ -26,7 +26,8 @@ ROLES: Mapping[str, str] = {
         get | url | {_HEALTH} /version /version/ /openapi /openapi/* /api /api/* /apis /apis/*
     """,
     "system:monitoring": f"""
-        get | url | /metrics /metrics/slis {_HEALTH} /healthz/* /livez/* /readyz/*
+        get | url | /flagz /metrics /metrics/slis /statusz {_HEALTH} /healthz/* /livez/* /readyz/*
+        get | core | nodes/metrics
     """,
     "system:public-info-viewer": f"""
         get | url | {_HEALTH} /version /version/
@@ -43,6 +44,10 @@ ROLES: Mapping[str, str] = {
         create | authentication.k8s.io | tokenreviews
         create | authorization.k8s.io | subjectaccessreviews
     """,
+    "system:heapster": """
+        read | core | events namespaces nodes pods
+        read | extensions | deployments
+    """,
     "system:kube-aggregator": """
         read | core | endpoints services
     """,
@@ -56,7 +61,7 @@ ROLES: Mapping[str, str] = {
         create read | core | nodes
         patch update | core | nodes/status
         patch update | core | nodes
-        create patch update | core | events
+        events
         read | core | pods
         create delete | core | pods
         patch update | core | pods/status
@@ -115,7 +120,8 @@ ROLES: Mapping[str, str] = {
     "system:kube-scheduler": """
         events
         create | coordination.k8s.io | leases
-        get update | coordination.k8s.io | leases | kube-scheduler
+        get list update watch | coordination.k8s.io | leases | kube-scheduler
+        all | coordination.k8s.io | leasecandidates
         read | core | nodes
         delete read | core | pods
         create | core | bindings pods/binding
@@ -135,8 +141,9 @@ ROLES: Mapping[str, str] = {
         read | resource.k8s.io | deviceclasses
         read patch update | resource.k8s.io | resourceclaims
         read patch update | resource.k8s.io | resourceclaims/status
-        read patch update | core | pods/finalizers
+        update | core | pods/finalizers
         read | resource.k8s.io | resourceslices
+        create delete | resource.k8s.io | resourceclaims
         read | resource.k8s.io | devicetaintrules
         patch update | resource.k8s.io | resourceclaims/binding
     """,
@@ -186,8 +193,9 @@ AGGREGATED: Mapping[str, str] = {
         impersonate | core | serviceaccounts
         write | core | pods pods/attach pods/exec pods/portforward pods/proxy
         create | core | pods/eviction
-        write | core | configmaps events persistentvolumeclaims replicationcontrollers \
+        write | core | configmaps persistentvolumeclaims replicationcontrollers \
             replicationcontrollers/scale secrets serviceaccounts services services/proxy
+        write | core events.k8s.io | events
         create | core | serviceaccounts/token
         write | apps | daemonsets deployments deployments/rollback deployments/scale replicasets \
             replicasets/scale statefulsets statefulsets/scale
@@ -204,8 +212,9 @@ AGGREGATED: Mapping[str, str] = {
         read | core | configmaps endpoints persistentvolumeclaims persistentvolumeclaims/status \
             pods replicationcontrollers replicationcontrollers/scale serviceaccounts services \
             services/status
-        read | core | bindings events limitranges namespaces/status pods/log pods/status \
+        read | core | bindings limitranges namespaces/status pods/log pods/status \
             replicationcontrollers/status resourcequotas resourcequotas/status
+        read | core events.k8s.io | events
         read | core | namespaces
         read | discovery.k8s.io | endpointslices
         read | apps | controllerrevisions daemonsets daemonsets/status deployments \
