@@ -30,6 +30,11 @@ def invalid(path: str, value: Any, detail: str) -> Cause:
     return Cause("FieldValueInvalid", _with(f"Invalid value: {shown(value)}", detail), path)
 
 
+def wrong(path: str, detail: str) -> Cause:
+    """An invalid value that is not shown: too much, or too little of it says why."""
+    return Cause("FieldValueInvalid", _with("Invalid value", detail), path)
+
+
 def not_supported(path: str, value: Any, supported: Iterable[str]) -> Cause:
     values = ", ".join(f'"{each}"' for each in supported)
     message = f"Unsupported value: {shown(value)}: supported values: {values}"

@@ -33,7 +33,6 @@ from busk8s.errors import Cause
 Json = dict[str, Any]
 
 ANNOTATIONS_BYTES_MAX = 256 * 1024
-CRON_JOB_NAME_LENGTH_MAX = 52
 STANDARD_FINALIZERS = frozenset(("kubernetes", "orphan", "foregroundDeletion"))
 
 _LABELS = ("namespaces", "statefulsets.apps", "workloads.scheduling.k8s.io")
@@ -51,10 +50,7 @@ NAME_RULES: Mapping[str, NameErrors] = {
 
 def name_errors(resource: Resource, name: str) -> tuple[str, ...]:
     """Why `name` cannot be the name of such an object; empty if it can."""
-    errors = NAME_RULES.get(resource.key, subdomain_errors)(name)
-    if resource.key == "cronjobs.batch" and len(name) > CRON_JOB_NAME_LENGTH_MAX:
-        return (*errors, f"must be no more than {CRON_JOB_NAME_LENGTH_MAX} characters")
-    return errors
+    return NAME_RULES.get(resource.key, subdomain_errors)(name)
 
 
 def validate_metadata(resource: Resource, metadata: Json) -> list[Cause]:

@@ -35,6 +35,7 @@ from busk8s.api.rules.scheduling import (
     validate_spread,
     validate_tolerations,
 )
+from busk8s.api.rules.tolerance import STRICT, Tolerance
 from busk8s.api.rules.volumes import validate_volumes
 from busk8s.errors import Cause
 
@@ -67,7 +68,9 @@ def validate_pod(pod: Json, causes: list[Cause]) -> None:
         causes.append(forbidden("spec.nodeName", detail))
 
 
-def validate_template(template: Json, path: str, causes: list[Cause]) -> None:
+def validate_template(
+    template: Json, path: str, causes: list[Cause], allowed: Tolerance = STRICT
+) -> None:
     metadata = template.get("metadata") or {}
     if labels := metadata.get("labels"):
         causes += validate_labels(labels, f"{path}.labels")  # Upstream leaves metadata out here.

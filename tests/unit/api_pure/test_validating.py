@@ -241,9 +241,10 @@ POD_RULES: list[tuple[str, Json, str]] = [
     ),
     (
         "topology key",
-        {"affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{}]}}},
+        {"affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [
+            {"topologyKey": "a b"}]}}},
         "spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0]."
-        "topologyKey: Required value: can not be empty",
+        'topologyKey: Invalid value: "a b": name part must consist',
     ),
     (
         "spread",
@@ -434,7 +435,6 @@ def test_a_service_rule(spec: Json, wanted: str) -> None:
 
 
 OTHER_RULES: list[tuple[str, str, Json, str]] = [
-    ("no selector", "deployments.apps", {"spec": {"template": template()}}, "spec.selector: Req"),
     (
         "selector that does not match",
         "deployments.apps",
@@ -527,7 +527,13 @@ OTHER_RULES: list[tuple[str, str, Json, str]] = [
     (
         "job that never ends",
         "jobs.batch",
-        {"spec": {"template": template({"restartPolicy": "Always"})}},
+        {
+            "spec": {
+                "manualSelector": True,
+                "selector": {"matchLabels": {"a": "b"}},
+                "template": template({"restartPolicy": "Always"}),
+            }
+        },
         'spec.template.spec.restartPolicy: Required value: valid values: "OnFailure", "Never"',
     ),
     (
