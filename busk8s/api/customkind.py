@@ -31,17 +31,21 @@ class Family:
     """What the versions of one definition share.
 
     mixed        objects of more than one version may lie in the store.
-    webhook      versions are converted by a webhook.
+    webhook      what `spec.conversion` says of the webhook that converts; None: nothing converts.
     defaults     what is stored may lack what a schema now fills in.
+    differs      an object must be looked at when it changes its version: schemas are not all alike.
     terminating  the definition is on its way out, and takes its objects along.
+    versions     all of them; `served` are the names of those that requests may ask for.
     """
 
     storage: Resource | None = None
     mixed: bool = False
-    webhook: bool = False
+    webhook: Json | None = None
     defaults: bool = False
+    differs: bool = False
     terminating: bool = False
     versions: dict[str, Resource] = field(default_factory=dict)
+    served: frozenset[str] = frozenset()
 
     def version(self, name: str) -> Resource | None:
         return self.versions.get(name)
@@ -66,7 +70,7 @@ class CustomKind:
         self.family = family
         self.deprecated = deprecated
         self.warning = warning  # What users of a deprecated version are told, if not the usual.
-        self._completed: dict[tuple[str, str], tuple[Object, Object]] = {}
+        self._shown: dict[tuple[str, str], tuple[Object, Object]] = {}
 
     def _read(self) -> Json:
         """The whole entry of `spec.versions`, parsed anew: nobody keeps it."""
@@ -84,23 +88,28 @@ class CustomKind:
         metadata = self._definition.glance()["metadata"]
         return f"{metadata.get('uid')}@{metadata.get('generation')}"
 
-    def completed(self, resource: Resource, obj: Object) -> Object:
-        """`obj` (shown in this version) with the defaults its schema has by now."""
+    def shown(self, resource: Resource, source: CustomKind, obj: Object) -> Object:
+        """`obj`, which lies as `source` has it, in this version: with the defaults that `source`
+        has by now, and without what either schema does not know. Renamed, not converted."""
         key = (obj.namespace, obj.name)
-        known = self._completed.get(key)
+        known = self._shown.get(key)
         if known is not None and known[0].body == obj.body:
             return known[1]
         data: Json = orjson.loads(obj.body)
-        self.schema.apply_defaults(data)
+        source.schema.prune(data)
+        source.schema.apply_defaults(data)
+        if source is not self:
+            data["apiVersion"] = resource.api_version
+            self.schema.prune(data)
         body = orjson.dumps(data)
         made = obj
         if body != obj.body:
             made = Object(
                 resource, obj.namespace, obj.name, revision=obj.revision, body=body, data=data
             )
-        if len(self._completed) >= COMPLETED_MAX:
-            self._completed.clear()
-        self._completed[key] = (obj, made)
+        if len(self._shown) >= COMPLETED_MAX:
+            self._shown.clear()
+        self._shown[key] = (obj, made)
         return made
 
     @property

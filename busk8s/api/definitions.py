@@ -6,6 +6,8 @@ Leaves    what a kind is (customkind), who serves or follows it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from busk8s.api.customkind import CustomKind, Family
 from busk8s.api.object import Json, Object
 from busk8s.api.scheme import Resource
@@ -26,12 +28,15 @@ def resources_of(definition: Object, data: Json) -> tuple[Resource, ...]:
     spec, status = data["spec"], data.get("status") or {}
     names = status.get("acceptedNames") or spec["names"]
     versions = spec["versions"]
-    conversion = (spec.get("conversion") or {}).get("strategy")
+    conversion = spec.get("conversion") or {}
+    defaults = b'"default":' in definition.body
     family = Family(
         mixed=len(status.get("storedVersions") or ()) > 1,
-        webhook=conversion == "Webhook",
-        defaults=b'"default":' in definition.body,
+        webhook=conversion.get("webhook") if conversion.get("strategy") == "Webhook" else None,
+        defaults=defaults,
+        differs=defaults or any(v.get("schema") != versions[0].get("schema") for v in versions),
         terminating="deletionTimestamp" in data["metadata"],
+        served=frozenset(version["name"] for version in versions if version["served"]),
     )
     made: dict[str, Resource] = {}
     for version in versions:
@@ -45,8 +50,13 @@ def resources_of(definition: Object, data: Json) -> tuple[Resource, ...]:
         made[version["name"]] = _resource(spec, names, version, kind)
     family.versions = made
     family.storage = next(made[version["name"]] for version in versions if version["storage"])
-    served = [version["name"] for version in versions if version["served"]]
-    return tuple(made[name] for name in sorted(served, key=priority))
+    return tuple(made[name] for name in sorted(family.served, key=priority))
+
+
+def written_as(resources: Sequence[Resource]) -> Resource:
+    """The version of `resources` (one definition's, as above) to ask for when any will do: the one
+    that objects are stored in needs no conversion, and works while a webhook does not."""
+    return next((r for r in resources if r.custom and r is r.custom.storage), resources[0])
 
 
 def _resource(spec: Json, names: Json, version: Json, custom: CustomKind) -> Resource:

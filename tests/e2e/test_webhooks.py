@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from .conftest import KUBECTL, Cluster, wait_for
+from .conftest import Cluster, wait_for
+from .hooks import behind_a_service, told, webhook_server
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
-SERVER = Path(__file__).parent / "webhook_server.py"
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """A webhook server as a process; what it prints first is its address and its CA."""
-    where = tmp_path_factory.mktemp("hook")
-    process = subprocess.Popen(
-        [sys.executable, str(SERVER), str(where)], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    try:
-        yield json.loads(process.stdout.readline())
-    finally:
-        process.terminate()
-        process.wait(10)
-        process.stdout.close()
+    with webhook_server(tmp_path_factory.mktemp("hook")) as said:
+        yield said
 
 
 def configuration(kind: str, name: str, client: dict[str, object], **more: object) -> str:
@@ -59,11 +46,6 @@ def configuration(kind: str, name: str, client: dict[str, object], **more: objec
     )
 
 
-def told(cluster: Cluster, line: str) -> str:
-    command = [str(KUBECTL), f"--kubeconfig={cluster.kubeconfig}", *line.split()]
-    return cluster.run(command, check=False).stderr
-
-
 def test_webhooks_by_url_and_by_service(cluster: Cluster, server: dict[str, str]) -> None:
     cluster.kubectl("create namespace hooked")
     cluster.kubectl("label namespace hooked hooked=yes")
@@ -76,7 +58,7 @@ def test_webhooks_by_url_and_by_service(cluster: Cluster, server: dict[str, str]
     ] == {"stamped": "yes"}
     assert "mind the gap" in told(cluster, "-n hooked create configmap warned --from-literal=x=1")
 
-    _behind_a_service(cluster, server)
+    behind_a_service(cluster, server)
     service = {
         "service": {"namespace": "hooked", "name": "hook", "path": "/validate"},
         "caBundle": server["ca"],
@@ -97,36 +79,3 @@ def test_webhooks_by_url_and_by_service(cluster: Cluster, server: dict[str, str]
     cluster.kubectl("delete validatingwebhookconfigurations check")
     cluster.kubectl("delete mutatingwebhookconfigurations stamp")
     cluster.kubectl("-n hooked delete configmap a")
-
-
-def _behind_a_service(cluster: Cluster, server: dict[str, str]) -> None:
-    """A Service without selector, and the server's own address as its endpoint."""
-    port = {"port": 443, "targetPort": int(server["port"]), "protocol": "TCP"}
-    cluster.kubectl(
-        "apply -f -",
-        stdin=json.dumps(
-            {
-                "apiVersion": "v1",
-                "kind": "Service",
-                "metadata": {"name": "hook", "namespace": "hooked"},
-                "spec": {"ports": [port]},
-            }
-        ),
-    )
-    cluster.kubectl(
-        "apply -f -",
-        stdin=json.dumps(
-            {
-                "apiVersion": "discovery.k8s.io/v1",
-                "kind": "EndpointSlice",
-                "metadata": {
-                    "name": "hook-1",
-                    "namespace": "hooked",
-                    "labels": {"kubernetes.io/service-name": "hook"},
-                },
-                "addressType": "IPv4",
-                "ports": [{"port": int(server["port"]), "protocol": "TCP"}],
-                "endpoints": [{"addresses": [server["host"]]}],
-            }
-        ),
-    )

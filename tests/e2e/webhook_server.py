@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-NAMES = ("localhost", "hook.hooked.svc")
+NAMES = ("localhost", "hook.hooked.svc", "hook.converted.svc")
 
 
 class Hook(BaseHTTPRequestHandler):
@@ -39,6 +39,8 @@ class Hook(BaseHTTPRequestHandler):
 
 def reviewed(path: str, review: dict[str, Any]) -> dict[str, Any]:
     request = review["request"]
+    if path.startswith("/convert"):
+        return {**review, "request": None, "response": converted(request)}
     response: dict[str, Any] = {"uid": request["uid"], "allowed": True}
     if path.startswith("/validate"):
         response["allowed"] = request["name"] != "bad"
@@ -50,6 +52,24 @@ def reviewed(path: str, review: dict[str, Any]) -> dict[str, Any]:
         response["patch"] = base64.b64encode(json.dumps(patch).encode()).decode()
         response["patchType"] = "JSONPatch"
     return {"apiVersion": review["apiVersion"], "kind": review["kind"], "response": response}
+
+
+def converted(request: dict[str, Any]) -> dict[str, Any]:
+    """Of shops: `spec.size` in v1 is `spec.measures.size` in v2."""
+    objects = []
+    for obj in request["objects"]:
+        spec = dict(obj["spec"])
+        if request["desiredAPIVersion"].endswith("/v2"):
+            if "size" in spec:
+                spec["measures"] = {"size": spec.pop("size")}
+        elif "measures" in spec:
+            spec["size"] = spec.pop("measures").get("size")
+        objects.append({**obj, "apiVersion": request["desiredAPIVersion"], "spec": spec})
+    return {
+        "uid": request["uid"],
+        "convertedObjects": objects,
+        "result": {"status": "Success"},
+    }
 
 
 def certificate(path: Path, dns: Sequence[str] = NAMES) -> tuple[Path, bytes]:

@@ -23,11 +23,11 @@ from busk8s.api.object import Json, Object
 from busk8s.api.request import Response
 from busk8s.api.scheme import Resource
 from busk8s.master.apiserver import rest, write
+from busk8s.master.apiserver.conversion.views import served
 from busk8s.master.apiserver.parts import Call, Parts
 from busk8s.master.apiserver.refusals import access_denied
 from busk8s.master.apiserver.render import render
 from busk8s.master.apiserver.tracking import setting_of, split
-from busk8s.master.apiserver.versions import to_served
 
 APPLY_YAML = write.APPLY_PATCH
 APPLY_CBOR = "application/apply-patch+cbor"
@@ -53,7 +53,7 @@ async def apply(parts: Parts, call: Call, prepare: write.Prepare) -> Response:
     if not made:
         obj = await _update(parts, call, config, options, warnings, prepare)
     assert obj is not None
-    shown = render(call, to_served(call.resource, obj), 201 if made else 200)
+    shown = render(call, await served(parts, call, obj), 201 if made else 200)
     return rest.with_warnings(shown, warnings)
 
 
@@ -164,10 +164,10 @@ async def _update(
     subresource = call.attributes.subresource
     writer = managers.applier(options.field_manager, subresource)
 
-    def make(old: Object) -> tuple[Json, list[str]]:
+    def make(seen: Object) -> tuple[Json, list[str]]:
         said: list[str] = []
         setting = setting_of(call, parts.clock.now())
-        live, entries = split(to_served(call.resource, old).data)
+        live, entries = split(seen.data)
         managed = known_owners(live, entries, subresource, setting)
         new, managed = applied(call, live, config, managed, writer, setting, options)
         return finished(call, new, managed, options, said, config=config), said

@@ -7,7 +7,7 @@ Leaves    who is asking (authn), whether they may (authz), what else they should
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -69,12 +69,17 @@ def target(attributes: Attributes) -> tuple[str, str]:
     return namespace, name
 
 
+# From a document of one resource to one of another.
+Convert = Callable[[Resource, Resource, Json], Awaitable[Json]]
+
+
 @dataclass(slots=True)
 class Operation:
     """A write on its way in. Mutating admission may change `object` in place or replace it.
 
     `object` is None for DELETE; `old` is None for CREATE. For CONNECT and for subresources whose
     body is another kind (binding, eviction, scale, token) `object` is that body.
+    `convert` is given where only a webhook can show the object in another version.
     `annotations` are for the audit log. `changed` is set by an asynchronous mutating plug-in that
     changed the object: the mutating part then runs once more, as `round` 1; what such a plug-in
     must know of round 0 lies in `memory`, under its own name.
@@ -91,6 +96,7 @@ class Operation:
     changed: bool = False
     round: int = 0
     memory: dict[str, Any] = field(default_factory=dict)
+    convert: Convert | None = None
 
 
 class Authorizer(Protocol):

@@ -111,7 +111,10 @@ class DefinitionKeeper:
         spec = data["spec"]
         plural, group = spec["names"]["plural"], spec["group"]
         # A definition of which no version is served cannot have its objects deleted by request.
-        version = next((each["name"] for each in spec["versions"] if each["served"]), "")
+        # In the version that is stored nothing is converted: a webhook may be gone before.
+        served = [each for each in spec["versions"] if each["served"]]
+        served.sort(key=lambda each: not each["storage"])
+        version = served[0]["name"] if served else ""
         for obj in self._cache.list(f"{plural}.{group}")[:DELETES_MAX]:
             if obj.deleting:
                 continue

@@ -20,6 +20,7 @@ from busk8s.api.scheme import Resource
 from busk8s.master.apiserver import rest
 from busk8s.master.apiserver.attributes import Operation
 from busk8s.master.apiserver.commit import put, remove
+from busk8s.master.apiserver.conversion.views import all_served, served
 from busk8s.master.apiserver.delete_plan import (
     DeleteOptions,
     Marked,
@@ -35,7 +36,6 @@ from busk8s.master.apiserver.render import list_metadata, render, render_list
 from busk8s.master.apiserver.selection import selection_of
 from busk8s.master.apiserver.strategies.base import Strategy
 from busk8s.master.apiserver.strategies.table import strategy_of
-from busk8s.master.apiserver.versions import to_served
 from busk8s.master.store.base import StoreError
 
 DELETE_ATTEMPTS_MAX = 20  # Lost races against busy status writers before a delete is told 409.
@@ -57,7 +57,7 @@ async def delete(parts: Parts, call: Call) -> Response:
         resource = call.resource
         body = rest.success(call.name, group=resource.group, plural=resource.plural, uid=obj.uid)
         return rest.with_warnings(Response(status, body), warnings)
-    return rest.with_warnings(render(call, to_served(call.resource, obj), status), warnings)
+    return rest.with_warnings(render(call, await served(parts, call, obj), status), warnings)
 
 
 async def delete_object(
@@ -70,7 +70,7 @@ async def delete_object(
         if old is None:
             raise missing(call)
         _check_preconditions(call, old, options)
-        seen = to_served(call.resource, old)
+        seen = await served(parts, call, old)
         operation = Operation(
             call.attributes,
             "DELETE",
@@ -80,6 +80,7 @@ async def delete_object(
             said,
             _as_json(options),
             annotations=call.request.notes,
+            convert=parts.conversions.document if call.converts else None,
         )
         await parts.admission.mutate(operation)
         await parts.admission.validate(operation)
@@ -141,7 +142,11 @@ async def delete_collection(parts: Parts, call: Call) -> Response:
     options = options_of(call.request)
     scope = call.namespace or (None if call.resource.namespaced else "")
     objects = parts.cache.list(call.stored.key, scope)
-    chosen = [obj for obj in objects if selection.chooses(to_served(call.resource, obj))]
+    chosen = list(objects)
+    if not selection.everything:
+        shown = await all_served(parts, call, objects)
+        pairs = zip(objects, shown, strict=True)
+        chosen = [obj for obj, seen in pairs if selection.chooses(seen)]
     last: list[Object | None] = [None] * len(chosen)
     failed: list[Exception] = []
     waiting = iter(enumerate(chosen))
@@ -161,7 +166,7 @@ async def delete_collection(parts: Parts, call: Call) -> Response:
             workers.create_task(work())
     if failed:
         raise failed[0]
-    gone = [to_served(call.resource, obj) for obj in last if obj is not None]
+    gone = await all_served(parts, call, [obj for obj in last if obj is not None])
     return render_list(call, gone, list_metadata(parts.cache.revision))
 
 

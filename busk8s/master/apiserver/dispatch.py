@@ -75,11 +75,6 @@ UNSUPPORTED = ("attach", "exec", "portforward")
 def action_for(call: Call) -> Action:
     """The function that answers `call`; raises 405 and 501."""
     verb, part = call.attributes.verb, call.attributes.subresource
-    custom = call.resource.custom
-    if custom is not None and custom.family.webhook and call.resource is not call.stored:
-        what = f"{call.resource.api_version} {call.resource.kind}"
-        why = f"{what} is converted by a webhook, which busk8s does not call yet"
-        raise errors.Error(501, "NotImplemented", why)
     if part in UNSUPPORTED:
         what = f"{call.resource.plural}/{part}"
         raise errors.Error(501, "NotImplemented", f"{what} is not supported yet")

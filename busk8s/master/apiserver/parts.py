@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from busk8s.api.object import Json
 from busk8s.api.request import Request
 from busk8s.api.scheme import Resource
 from busk8s.clock import Clock
@@ -24,6 +25,7 @@ from busk8s.master.apiserver.attributes import (
 )
 from busk8s.master.apiserver.batches import Batches
 from busk8s.master.apiserver.catalog import Catalog
+from busk8s.master.apiserver.conversion.converter import Conversions
 from busk8s.master.apiserver.encoded import Messages
 from busk8s.master.apiserver.listing import ListCache
 from busk8s.master.apiserver.metrics.storage import StorageMetrics
@@ -56,6 +58,7 @@ class Parts:
     outgoing: Outgoing | None = None  # None: nothing is passed on to pods and Services
     messages: Messages
     batches: Batches
+    conversions: Conversions
 
 
 @dataclass(slots=True)
@@ -68,6 +71,13 @@ class Call:
     stored: Resource
     accept: Accept
     now: float
+    documents: dict[tuple[str, str, bytes], Json] | None = None  # Converted for this request.
+
+    @property
+    def converts(self) -> bool:
+        """Whether a webhook stands between what is stored and what is shown."""
+        custom = self.resource.custom
+        return custom is not None and custom.family.webhook is not None
 
     @property
     def namespace(self) -> str:

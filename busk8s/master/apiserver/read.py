@@ -14,6 +14,7 @@ from busk8s.api import protobuf
 from busk8s.api.object import Object
 from busk8s.api.request import Request, Response
 from busk8s.master.apiserver import rest
+from busk8s.master.apiserver.conversion.views import all_served, served
 from busk8s.master.apiserver.list_options import check_list_options
 from busk8s.master.apiserver.listing import PageExpired, Token, after
 from busk8s.master.apiserver.parts import Call, Parts
@@ -40,7 +41,7 @@ def missing(call: Call) -> errors.Error:
 async def get(parts: Parts, call: Call) -> Response:
     if call.request.query:
         check_revision(parts, revision_of(call.request))
-    obj = to_served(call.resource, find(parts, call))
+    obj = await served(parts, call, find(parts, call))
     if call.accept.media == protobuf.CONTENT_TYPE:
         body = parts.messages.body_of(obj, call.accept.shape)
         return Response(200, body, protobuf.CONTENT_TYPE)
@@ -55,14 +56,15 @@ async def list_(parts: Parts, call: Call) -> Response:
     exact = _exactly(parts, call, limit, token)
     if token:
         return await _next_page(parts, call, selection, limit, Token.decode(token))
-    plain = limit <= 0 and not exact and call.accept == rest.Accept()
+    plain = limit <= 0 and not exact and call.accept == rest.Accept() and not _waits(call)
     if plain and not (parts.unstored and parts.unstored.holds(call.stored.key)):
         return _whole(parts, call, selection, parts.cache.revision)
     try:
-        objects = _select(parts, call, selection, exact)
+        revision = exact or parts.cache.revision  # Others may write while a webhook converts.
+        objects = await _select(parts, call, selection, exact)
     except Compacted:
         raise errors.expired("The resourceVersion for the provided list is too old.") from None
-    return await _page(parts, call, objects, selection, limit, exact or parts.cache.revision)
+    return await _page(parts, call, objects, selection, limit, revision)
 
 
 def _exactly(parts: Parts, call: Call, limit: int, token: str) -> int:
@@ -109,8 +111,27 @@ def _scope(call: Call) -> str | None:
     return call.namespace or (None if call.resource.namespaced else "")
 
 
-def _select(parts: Parts, call: Call, selection: Selection, revision: int = 0) -> Sequence[Object]:
+async def _select(
+    parts: Parts, call: Call, selection: Selection, revision: int = 0
+) -> Sequence[Object]:
     """What is chosen, now or as it was at `revision`. Raises Compacted."""
+    objects = _there(parts, call, revision)
+    if not _waits(call):
+        return _chosen(parts, call, objects, selection)
+    chosen = objects  # Of everything, only the objects of the page are converted.
+    if not selection.everything:
+        chosen = selection.of(await all_served(parts, call, objects))
+    parts.metrics.listed(call.stored, len(objects), len(chosen))
+    return chosen
+
+
+def _waits(call: Call) -> bool:
+    """Whether a webhook is to be asked before anything can be shown."""
+    return call.converts and not as_stored(call)
+
+
+def _there(parts: Parts, call: Call, revision: int = 0) -> Sequence[Object]:
+    """All in the scope of the call, as it lies in the store."""
     key, scope = call.stored.key, _scope(call)
     if revision:
         objects = parts.cache.list_at(key, scope, revision)
@@ -118,6 +139,13 @@ def _select(parts: Parts, call: Call, selection: Selection, revision: int = 0) -
         objects = parts.cache.list(key, scope)
         if parts.unstored is not None and parts.unstored.holds(key):
             objects = parts.unstored.list(key, scope, objects)
+    return objects
+
+
+def _chosen(
+    parts: Parts, call: Call, objects: Sequence[Object], selection: Selection
+) -> Sequence[Object]:
+    """Those of `objects` that are selected, as they are shown."""
     if not as_stored(call):
         objects = [to_served(call.resource, obj) for obj in objects]
     chosen = objects if selection.everything else selection.of(objects)
@@ -134,7 +162,7 @@ def _whole(parts: Parts, call: Call, selection: Selection, revision: int) -> Res
     if found is not None:
         parts.metrics.listed(call.stored, 0, found.count)
         return Response(200, found.body)
-    items = [obj.body for obj in _select(parts, call, selection)]
+    items = [obj.body for obj in _chosen(parts, call, _there(parts, call), selection)]
     body = b"%b%b]}" % (head, b",".join(items))
     parts.lists.keep(asked, head, body, len(items))
     return Response(200, body)
@@ -155,7 +183,7 @@ async def _next_page(
     revision = parts.cache.revision if token.revision < 0 else token.revision
     check_revision(parts, revision)
     try:
-        objects = _select(parts, call, selection, revision)
+        objects = await _select(parts, call, selection, revision)
     except Compacted:
         raise PageExpired(token.after) from None
     start = after(objects, token.after)
@@ -173,6 +201,8 @@ async def _page(
 ) -> Response:
     page = objects[start : start + limit] if limit > 0 else objects[start:]
     left = len(objects) - start - len(page)
+    if selection.everything and _waits(call):
+        page = await all_served(parts, call, page)
     token = ""
     if left > 0:
         token = Token(revision, (page[-1].namespace, page[-1].name)).encode()

@@ -37,6 +37,7 @@ from busk8s.master.apiserver.attributes import (
 )
 from busk8s.master.apiserver.batches import Batches
 from busk8s.master.apiserver.catalog import Catalog
+from busk8s.master.apiserver.conversion.converter import Conversions
 from busk8s.master.apiserver.dispatch import action_for
 from busk8s.master.apiserver.fairness.gate import Flow, Gate
 from busk8s.master.apiserver.fairness.level import Seat
@@ -108,6 +109,7 @@ class ApiServer:
             lists=ListCache(),
             messages=encoded.Messages(),
             batches=Batches(),
+            conversions=Conversions(aggregator.outgoing if aggregator else None, ids, clock),
             catalog=catalog or Catalog(),
             quotas=Quotas(cache),
             metrics=StorageMetrics(),
@@ -119,6 +121,7 @@ class ApiServer:
         self._handlers: dict[str, Handler] = dict(handlers or {})
         self._routes = Routes(self._catalog.lookup)
         self._catalog.on_change(self._routes.forget)
+        self._catalog.on_change(self.parts.conversions.forget)
         self._aggregator = aggregator
         made = {key for key in RESOURCES if unstored is not None and unstored.holds(key)}
         # Resources whose objects are not answered as they lie in the cache.

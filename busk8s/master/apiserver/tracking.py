@@ -28,8 +28,9 @@ from busk8s.api.object import Json
 from busk8s.api.request import Request
 from busk8s.api.scheme import Resource
 from busk8s.master.apiserver import rest
+from busk8s.master.apiserver.conversion.views import document
 from busk8s.master.apiserver.parts import Call
-from busk8s.master.apiserver.versions import served_data, stored_of, to_stored
+from busk8s.master.apiserver.versions import served_data, stored_of
 
 _RESET: list[Json] = [{}]  # Sent as managedFields: forget all ownership.
 _NOT_SPEC: dict[str, FieldSet] = {
@@ -76,7 +77,7 @@ def setting_of(call: Call, now: float) -> Setting:
     resource = call.resource
 
     def view(version: str) -> View | None:
-        return _view(resource, version)
+        return _view(call, version)
 
     return Setting(
         resource.api_version,
@@ -93,29 +94,27 @@ def layout_for(resource: Resource) -> Layout:
     return layout_of(scheme.model_of(resource))
 
 
-def _view(resource: Resource, version: str) -> View | None:
+def _view(call: Call, version: str) -> View | None:
     """Documents of the same kind in another version, when both are kept as one."""
+    resource = call.resource
     group, _, name = version.rpartition("/")
     if resource.custom is not None:
-        other = resource.custom.family.version(name) if group == resource.group else None
+        family = resource.custom.family
+        # As upstream, who owns fields in a version that is served no more owns them no more.
+        served = group == resource.group and name in family.served
+        other = family.version(name) if served else None
     else:
         other = scheme.by_kind(group, name, resource.kind)
     if other is None or stored_of(other).key != stored_of(resource).key:
         return None
 
-    def convert(document: Json) -> Json:
-        return _converted(document, resource, other)
+    def convert(data: Json) -> Json:
+        return document(call, resource, other, data)
 
-    def back(document: Json) -> Json:
-        return _converted(document, other, resource)
+    def back(data: Json) -> Json:
+        return document(call, other, resource, data)
 
     return View(layout_for(other), convert, back)
-
-
-def _converted(document: Json, source: Resource, target: Resource) -> Json:
-    copy = orjson.loads(orjson.dumps(document))
-    copy.setdefault("metadata", {})
-    return served_data(target, to_stored(source, copy))
 
 
 def writer_name(request: Request, options: rest.WriteOptions) -> str:
@@ -142,7 +141,10 @@ def split(data: Json) -> tuple[Json, list[Json]]:
 def track(
     call: Call, options: rest.WriteOptions, stored: Json, before: Json | None, now: float
 ) -> None:
-    """Bring `stored`'s managedFields up to date with a plain write over `before`; in place."""
+    """Bring `stored`'s managedFields up to date with a plain write over `before`; in place.
+
+    Both are in the version whose rules they are judged by: of custom kinds, the one asked for.
+    """
     metadata = stored["metadata"]
     sent = metadata.get("managedFields")
     kept = before["metadata"].get("managedFields") if before is not None else None
@@ -183,7 +185,7 @@ def _managed(call: Call, sent: Any, kept: list[Json] | None) -> Managed:
 
 
 def _shown(call: Call, stored: Json) -> Json:
-    if call.resource is call.stored:
+    if call.resource is call.stored or call.resource.custom is not None:
         return stored
     return served_data(call.resource, orjson.loads(orjson.dumps(stored)))
 

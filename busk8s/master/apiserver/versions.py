@@ -1,7 +1,8 @@
-"""Kinds served in two versions and stored in one.
+"""Kinds served in several versions and stored in one.
 
 Owns      which resource stores another's objects, and the conversion both ways.
-Leaves    everything else: all other kinds are stored as they are served.
+Leaves    custom kinds that a webhook converts (conversion, with `views`); all other kinds are
+          stored as they are served.
 Invariant to_served(to_stored(x)) keeps every field that both versions have.
 """
 
@@ -14,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from busk8s.api import scheme
-from busk8s.api.object import Json, Object, head_length
+from busk8s.api.object import Json, Object
 from busk8s.api.scheme import Resource
+from busk8s.master.apiserver.conversion.reading import laid_down, shown
 
 if TYPE_CHECKING:
     from busk8s.master.apiserver.parts import Call
@@ -53,7 +55,7 @@ def as_stored(call: Call) -> bool:
 def to_stored(resource: Resource, data: Json) -> Json:
     """`data` as written to `resource`, in the stored version."""
     if resource.custom is not None:
-        return _renamed_version(data, resource.custom.storage)
+        return laid_down(resource.custom.storage, data)
     conversion = CONVERSIONS.get((resource.group, resource.version, resource.plural))
     if conversion is None:
         return data
@@ -65,12 +67,10 @@ def to_stored(resource: Resource, data: Json) -> Json:
 
 def to_served(resource: Resource, obj: Object) -> Object:
     """`obj` as `resource` shows it; the same object where nothing is converted."""
-    if obj.resource is resource and resource.custom is None:
-        return obj
     if resource.custom is not None:
-        shown = _as_version(resource, obj)
-        custom = resource.custom
-        return custom.completed(resource, shown) if custom.family.defaults else shown
+        return shown(resource, obj)
+    if obj.resource is resource:
+        return obj
     conversion = CONVERSIONS.get((resource.group, resource.version, resource.plural))
     if conversion is None:
         return obj
@@ -87,7 +87,7 @@ def to_served(resource: Resource, obj: Object) -> Object:
 
 def served_data(resource: Resource, data: Json) -> Json:
     if resource.custom is not None:
-        return _renamed_version(data, resource)
+        return laid_down(resource, data)
     conversion = CONVERSIONS.get((resource.group, resource.version, resource.plural))
     if conversion is None:
         return data
@@ -98,26 +98,6 @@ def served_data(resource: Resource, data: Json) -> Json:
         "metadata": converted["metadata"],
     }
     return {**head, **{key: value for key, value in converted.items() if key not in head}}
-
-
-def _as_version(resource: Resource, obj: Object) -> Object:
-    """A custom object under the version asked for: conversion `None` changes the name alone."""
-    start = head_length(resource, obj.body)
-    head = b'{"kind":"%b","apiVersion":"%b","metadata":{' % (
-        resource.kind.encode(),
-        resource.api_version.encode(),
-    )
-    if obj.body[:start] == head:
-        return obj
-    return Object(
-        resource, obj.namespace, obj.name, revision=obj.revision, body=head + obj.body[start:]
-    )
-
-
-def _renamed_version(data: Json, resource: Resource) -> Json:
-    if data["apiVersion"] == resource.api_version:
-        return data
-    return {**data, "apiVersion": resource.api_version}
 
 
 # core/v1 Event <-> events.k8s.io/v1 Event: the same object under other names.

@@ -22,6 +22,7 @@ from busk8s.api.request import JSON, Response
 from busk8s.master.apiserver import rest
 from busk8s.master.apiserver.attributes import Unstored
 from busk8s.master.apiserver.batches import packed
+from busk8s.master.apiserver.conversion.converter import BATCH_OBJECTS_MAX
 from busk8s.master.apiserver.list_options import check_watch_options
 from busk8s.master.apiserver.parts import Call, Parts
 from busk8s.master.apiserver.read import check_revision, revision_of
@@ -103,6 +104,8 @@ class _Watch:
         self._initial_end = initial_end
         self.messages = call.accept.media == protobuf.CONTENT_TYPE
         self._plain = call.accept.shape == "object" and as_stored(call)
+        self._waits = call.converts and not as_stored(call)
+        self._converted: dict[Object, Object] = {}  # Of the events in hand, by a webhook.
         self._columns_sent = False
         self._told = parts.metrics.told(call.resource)
 
@@ -118,13 +121,18 @@ class _Watch:
             yield self._error(errors.expired(f"too old resource version: {since} ({gone.oldest})"))
             return
         try:
-            for chunk in packed(map(self._counted, map(self._first, begin))):
-                yield chunk
-                await asyncio.sleep(0)  # A long beginning is made between the work of others.
+            for some in self._parts_of(begin):
+                if self._waits:
+                    await self._convert(some)
+                for chunk in packed(map(self._counted, map(self._first, some))):
+                    yield chunk
+                    await asyncio.sleep(0)  # A long beginning is made between the work of others.
             if self._initial_end and self._bookmarks:
                 yield self._bookmark(revision, initial_end=True)
             async for chunk in self._live(watcher, limit_s):
                 yield chunk
+        except errors.Error as error:  # A webhook's: the client begins anew.
+            yield self._error(error)
         except Overflow:
             yield self._error(
                 errors.expired("too slow: the watch fell behind; list and watch again")
@@ -139,6 +147,8 @@ class _Watch:
         end, due = now + limit_s, now + BOOKMARK_EVERY_S
         while (now := clock.monotonic()) < end:
             events = await watcher.next(max(min(end, due) - now, 0.0))
+            if self._waits:
+                await self._convert_all(events)
             for chunk in self._chunks(events):
                 yield chunk
             if watcher.closed:
@@ -148,6 +158,35 @@ class _Watch:
                 yield self._bookmark(events[-1].revision if events else self._parts.cache.revision)
             if not events or clock.monotonic() >= due:
                 due = clock.monotonic() + BOOKMARK_EVERY_S
+
+    def _parts_of(self, objects: Sequence[Object]) -> Iterable[Sequence[Object]]:
+        """All at once, or as many as a webhook is asked to convert together."""
+        size = BATCH_OBJECTS_MAX if self._waits else len(objects) or 1
+        return (objects[at : at + size] for at in range(0, len(objects), size))
+
+    async def _convert_all(self, events: Sequence[Event]) -> None:
+        """Have at hand what `_shown` is asked for; what went is as it was, at its end."""
+        wanted: dict[Object, None] = {}
+        for event in events:
+            if event.type != "DELETED":
+                wanted[event.object] = None
+            if event.previous is not None and not (
+                self._selection.everything and event.type != "DELETED"
+            ):
+                wanted[event.previous] = None
+        await self._convert(list(wanted))
+        for event in events:
+            if event.type == "DELETED" and event.previous is not None:
+                last = self._converted[event.previous]
+                self._converted[event.object] = at_revision(last, event.revision)
+
+    async def _convert(self, objects: Sequence[Object]) -> None:
+        call = self._call
+        made = await self._parts.conversions.objects(call.resource, objects)
+        self._converted = dict(zip(objects, made, strict=True))
+
+    def _shown(self, obj: Object) -> Object:
+        return self._converted[obj] if self._waits else to_served(self._call.resource, obj)
 
     def _chunks(self, events: Sequence[Event]) -> Iterable[bytes]:
         """What this watch shows of `events`."""
@@ -168,7 +207,7 @@ class _Watch:
         return line
 
     def _first(self, obj: Object) -> bytes:
-        seen = to_served(self._call.resource, obj)
+        seen = self._shown(obj)
         if not self._selection.everything and not self._selection.chooses(seen):
             return b""
         return self._event(b"ADDED", seen)
@@ -179,11 +218,10 @@ class _Watch:
         if selection.everything:
             if self._plain:
                 return self._plain_line(event)
-            return self._event(event.type.encode(), to_served(self._call.resource, event.object))
-        resource = self._call.resource
-        now = to_served(resource, event.object)
+            return self._event(event.type.encode(), self._shown(event.object))
+        now = self._shown(event.object)
         matches = selection.chooses(now)
-        before = event.previous and to_served(resource, event.previous)
+        before = event.previous and self._shown(event.previous)
         matched = before is not None and selection.chooses(before)
         if event.type == "DELETED":
             return self._event(b"DELETED", now) if matched else b""

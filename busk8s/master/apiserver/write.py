@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import orjson
@@ -29,6 +30,7 @@ from busk8s.api.warnings.table import on_create, on_update
 from busk8s.master.apiserver import rest
 from busk8s.master.apiserver.attributes import Attributes, Operation
 from busk8s.master.apiserver.commit import put, remove
+from busk8s.master.apiserver.conversion.views import laid_down, served, settled
 from busk8s.master.apiserver.parts import Call, Parts
 from busk8s.master.apiserver.patch_refusals import unfit_patch
 from busk8s.master.apiserver.read import missing
@@ -44,7 +46,7 @@ from busk8s.master.apiserver.strategies.base import (
 from busk8s.master.apiserver.strategies.pods import prepare_ephemeral, prepare_resize
 from busk8s.master.apiserver.strategies.table import strategy_of
 from busk8s.master.apiserver.tracking import keep_times, track
-from busk8s.master.apiserver.versions import served_data, to_served, to_stored
+from busk8s.master.apiserver.versions import served_data, to_stored
 
 # Lost races after which a patch is told 409. Upstream goes on for ever (each lost race is somebody
 # else's success); with group commit a hundred writers of one object need a hundred rounds.
@@ -64,7 +66,7 @@ async def create(parts: Parts, call: Call) -> Response:
         call.resource, call.request.body, call.request.content_type, options.field_validation
     )
     obj = await create_object(parts, call, data, options, warnings)
-    return rest.with_warnings(render(call, to_served(call.resource, obj), 201), warnings)
+    return rest.with_warnings(render(call, await served(parts, call, obj), 201), warnings)
 
 
 def refuse_inert(call: Call) -> None:
@@ -95,6 +97,7 @@ async def create_object(
     operation = Operation(
         call.attributes, "CREATE", data, None, options.dry_run, warnings, _options(options),
         annotations=call.request.notes,
+        convert=parts.conversions.document if call.converts else None,
     )  # fmt: skip
     await parts.admission.mutate(operation)
     data = _object_of(operation)
@@ -106,14 +109,15 @@ async def create_object(
     metadata["uid"] = parts.ids.uid()
     metadata["creationTimestamp"] = format_time(parts.clock.now())
     apply_defaults(resource, data)
-    stored = to_stored(resource, data)
-    prepare_create(strategy_of(call.stored), stored, call.attributes.user)
-    track(call, options, stored, None, parts.clock.now())
-    _refuse_invalid(call, data, validate_create(_judged(call), stored))
-    warnings += on_create(call.stored.key, stored)
-    with parts.services.reserve(call.stored, call.namespace, stored, None):
-        operation.object = _shown(call, stored)
+    new = _working(call, data)
+    prepare_create(strategy_of(_judged(call)), new, call.attributes.user)
+    await _track(parts, call, options, new, None)
+    _refuse_invalid(call, data, validate_create(_judged(call), new))
+    warnings += on_create(call.stored.key, new)
+    with parts.services.reserve(call.stored, call.namespace, new, None):
+        operation.object = _shown(call, new)
         await parts.admission.validate(operation)
+        stored = await _laid_down(parts, call, new)
         with parts.quotas.charge(call.stored, call.namespace, stored, None):
             for _ in range(NAME_ATTEMPTS_MAX if base else 1):
                 name = stored["metadata"]["name"]
@@ -152,16 +156,36 @@ def _object_of(operation: Operation) -> Json:
     return operation.object
 
 
-def _shown(call: Call, stored: Json) -> Json:
+def _shown(call: Call, new: Json) -> Json:
     """What admission sees: the version asked for."""
-    if call.resource is call.stored:
-        return stored
-    return served_data(call.resource, orjson.loads(orjson.dumps(stored)))
+    if call.resource is _judged(call):
+        return new
+    return served_data(call.resource, orjson.loads(orjson.dumps(new)))
 
 
 def _judged(call: Call) -> Resource:
     """Whose rules are asked: a version of a custom resource has a schema of its own."""
     return call.resource if call.resource.custom is not None else call.stored
+
+
+def _working(call: Call, data: Json) -> Json:
+    """`data` (served version) in the version whose rules it is judged by."""
+    return data if call.resource.custom is not None else to_stored(call.resource, data)
+
+
+async def _laid_down(parts: Parts, call: Call, data: Json) -> Json:
+    """`data` (as judged) as it is stored."""
+    return data if call.resource.custom is None else await laid_down(parts, call, data)
+
+
+async def _track(
+    parts: Parts, call: Call, options: rest.WriteOptions, new: Json, before: Json | None
+) -> None:
+    now = parts.clock.now()
+    if call.converts:
+        await settled(parts, call, lambda: track(call, options, new, before, now))
+    else:
+        track(call, options, new, before, now)
 
 
 def _refuse_invalid(call: Call, data: Json, causes: list[errors.Cause]) -> None:
@@ -214,7 +238,7 @@ async def update(parts: Parts, call: Call) -> Response:
 
     prepare, attempts = prepare_of(call), UPDATE_ATTEMPTS_MAX
     obj = await replace(parts, call, make, options, warnings, prepare=prepare, attempts=attempts)
-    return rest.with_warnings(render(call, to_served(call.resource, obj)), warnings)
+    return rest.with_warnings(render(call, await served(parts, call, obj)), warnings)
 
 
 async def _create_by_update(
@@ -232,7 +256,7 @@ async def _create_by_update(
             group=call.resource.group,
         )
     obj = await create_object(parts, call, body, options, warnings)
-    return rest.with_warnings(render(call, to_served(call.resource, obj), 201), warnings)
+    return rest.with_warnings(render(call, await served(parts, call, obj), 201), warnings)
 
 
 def as_create(call: Call) -> Attributes:
@@ -271,15 +295,22 @@ async def replace(
     prepare: Prepare,
     attempts: int,
 ) -> Object:
-    """Replace the object with what `make` makes of its present state (served versions)."""
+    """Replace the object with what `make` makes of its present state (served versions).
+
+    `make` may be asked again for the same state.
+    """
     for _ in range(attempts):
         old = parts.cache.get(call.stored.key, call.namespace, call.name)
         if old is None:
             raise missing(call)
-        new, said = make(old)
+        seen = await served(parts, call, old)
+        if call.converts:
+            new, said = await settled(parts, call, partial(make, seen))
+        else:
+            new, said = make(seen)
         warnings[:] = list(dict.fromkeys([*warnings, *said]))
         check_preconditions(call, new, old)
-        obj = await _replace_once(parts, call, new, old, options, warnings, prepare)
+        obj = await _replace_once(parts, call, new, (old, seen), options, warnings, prepare)
         if obj is not None:
             return obj
     raise errors.conflict(call.resource.plural, call.name, group=call.resource.group)
@@ -304,41 +335,41 @@ async def _replace_once(
     parts: Parts,
     call: Call,
     new: Json,
-    old: Object,
+    state: tuple[Object, Object],
     options: rest.WriteOptions,
     warnings: list[str],
     prepare: Prepare,
 ) -> Object | None:
-    """One attempt; None when somebody else wrote in between."""
-    seen = to_served(call.resource, old)
+    """One attempt; None when somebody else wrote in between. `state`: as stored, as served."""
+    old, seen = state
     operation = Operation(
         call.attributes, "UPDATE", new, seen, options.dry_run, warnings, _options(options),
         annotations=call.request.notes,
+        convert=parts.conversions.document if call.converts else None,
     )  # fmt: skip
     await parts.admission.mutate(operation)
     new = _object_of(operation)
     check_address(call, new)
     apply_defaults(call.resource, new)
-    stored, before = to_stored(call.resource, new), old.data
-    if call.resource.custom is not None:  # As it is read: in the stored version, with defaults.
-        before = to_stored(call.resource, seen.data)
-    tidy_metadata(stored["metadata"])
-    prepare(strategy_of(call.stored), stored, before)
-    track(call, options, stored, before, parts.clock.now())
+    new, before = _working(call, new), (old if call.resource.custom is None else seen).data
+    tidy_metadata(new["metadata"])
+    prepare(strategy_of(_judged(call)), new, before)
+    await _track(parts, call, options, new, before)
     is_status = prepare is prepare_status
-    causes = validate_write(_judged(call), call.attributes.subresource, stored, before)
-    _refuse_invalid(call, stored, causes)
+    causes = validate_write(_judged(call), call.attributes.subresource, new, before)
+    _refuse_invalid(call, new, causes)
     if not is_status:
-        warnings += on_update(call.stored.key, stored, before)
-    with parts.services.reserve(call.stored, call.namespace, stored, before):
-        operation.object = _shown(call, stored)
+        warnings += on_update(call.stored.key, new, before)
+    with parts.services.reserve(call.stored, call.namespace, new, before):
+        operation.object = _shown(call, new)
         await parts.admission.validate(operation)
-        stored["metadata"]["resourceVersion"] = str(old.revision)
-        keep_times(stored, before)
-        if is_over(call, stored):
-            return await remove(parts, call, stored, old, options.dry_run)
-        if stored == before and stored["apiVersion"] == old.data["apiVersion"]:
+        new["metadata"]["resourceVersion"] = str(old.revision)
+        keep_times(new, before)
+        if is_over(call, new):
+            return await remove(parts, call, new, old, options.dry_run)
+        if new == before and old.data["apiVersion"] == call.stored.api_version:
             return old
+        stored = await _laid_down(parts, call, new)
         with parts.quotas.charge(call.stored, call.namespace, stored, before):
             return await put(parts, call, stored, old, options.dry_run)
 
@@ -376,15 +407,14 @@ async def patch(parts: Parts, call: Call) -> Response:
         prepare=prepare_of(call),
         attempts=PATCH_ATTEMPTS_MAX,
     )
-    return rest.with_warnings(render(call, to_served(call.resource, obj)), warnings)
+    return rest.with_warnings(render(call, await served(parts, call, obj)), warnings)
 
 
 def patcher(call: Call, options: rest.WriteOptions) -> Make:
     """What makes the new object of the present one, as the body says."""
     apply = patch_function(call, call.resource)
 
-    def make(old: Object) -> tuple[Json, list[str]]:
-        seen = to_served(call.resource, old)
+    def make(seen: Object) -> tuple[Json, list[str]]:
         new = apply(orjson.loads(seen.body))
         if not isinstance(new, dict):
             raise errors.bad_request("the patch leaves no object")

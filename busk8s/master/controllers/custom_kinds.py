@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 
-from busk8s.api.definitions import in_force, resources_of
+from busk8s.api.definitions import in_force, resources_of, written_as
 from busk8s.api.object import Object
 from busk8s.api.scheme import CUSTOMRESOURCEDEFINITIONS, Resource
 from busk8s.client.cache import OWNERS, Cache, metadata_only
@@ -43,7 +43,9 @@ class CustomKinds:
         for definition in self._definitions:
             data = in_force(definition)
             if data is not None:
-                for resource in resources_of(definition, data)[:1]:
+                resources = resources_of(definition, data)
+                if resources:
+                    resource = written_as(resources)
                     wanted[resource.key] = resource
         for key in [key for key in self._followed if wanted.get(key) != self._followed[key][0]]:
             resource, task = self._followed.pop(key)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from busk8s.api.definitions import in_force, resources_of
+from busk8s.api.definitions import in_force, resources_of, written_as
 from busk8s.api.meta import format_time
 from busk8s.api.object import Json, Object
 from busk8s.api.scheme import CUSTOMRESOURCEDEFINITIONS, NAMESPACES, RESOURCES, Resource
@@ -120,8 +120,8 @@ async def sweep(client: Client, namespace: Object) -> None:
 async def _custom(client: Client) -> list[Resource]:
     """The custom kinds that live in namespaces, as the server knows them now."""
     definitions = (await client.list(CUSTOMRESOURCEDEFINITIONS)).items
-    found = [resources_of(each, data)[:1] for each in definitions if (data := in_force(each))]
-    return [resource for one in found for resource in one if resource.namespaced]
+    found = [resources_of(each, data) for each in definitions if (data := in_force(each))]
+    return [resource for one in found if one and (resource := written_as(one)).namespaced]
 
 
 def _status(observed: Observed, now: float) -> Json:

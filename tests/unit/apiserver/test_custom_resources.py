@@ -10,6 +10,8 @@ import pytest
 from api_world import MERGE, Json, lines
 from custom_world import DEFINITIONS, OPEN, WIDGETS, custom, definition, keeping, version, widget
 
+from busk8s.api.definitions import resources_of, written_as
+
 APPLY = "application/apply-patch+yaml"
 
 
@@ -32,6 +34,18 @@ async def test_a_definition_is_established_and_its_kind_discovered() -> None:
         "application/json-patch+json",
         "application/merge-patch+json",
     ]
+
+
+async def test_what_the_cluster_does_itself_asks_for_the_stored_version() -> None:
+    new = version("v2", storage=False)
+    api, _ = await custom(definition(versions=[version(), new]))
+    found = api.cache.get(
+        "customresourcedefinitions.apiextensions.k8s.io", "", "widgets.example.com"
+    )
+    assert found is not None
+    resources = resources_of(found, found.data)
+    assert [resource.version for resource in resources] == ["v2", "v1"]
+    assert written_as(resources).version == "v1"
 
 
 async def test_before_it_is_established_nothing_is_served() -> None:
@@ -272,18 +286,6 @@ async def test_definitions_and_objects_are_there_after_a_restart() -> None:
     assert (await again.must("GET", f"{WIDGETS}/a"))["spec"]["size"] == 1
     _, after = await again.patch(f"{WIDGETS}/a", {"spec": {"size": 4}})
     assert after["spec"]["size"] == 4
-
-
-async def test_versions_that_a_webhook_would_convert_are_refused_by_name() -> None:
-    old = version("v1beta1", storage=False, schema={"openAPIV3Schema": OPEN})
-    config = {"url": "https://127.0.0.1:9/convert"}
-    webhook = {"clientConfig": config, "conversionReviewVersions": ["v1"]}
-    conversion = {"strategy": "Webhook", "webhook": webhook}
-    api, _ = await custom(definition(versions=[version(), old], conversion=conversion))
-    await api.must("POST", WIDGETS, widget())
-    status, said = await api.do("GET", WIDGETS.replace("v1", "v1beta1"))
-    assert (status, said["reason"]) == (501, "NotImplemented")
-    assert "converted by a webhook" in said["message"]
 
 
 async def test_a_scale_shows_and_sets_what_its_paths_name() -> None:

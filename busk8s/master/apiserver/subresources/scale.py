@@ -21,6 +21,7 @@ from busk8s.api.request import Response
 from busk8s.api.scheme import Resource, model_of
 from busk8s.api.selectors import from_label_selector
 from busk8s.master.apiserver import applying, rest
+from busk8s.master.apiserver.conversion.views import served
 from busk8s.master.apiserver.parts import Call, Parts
 from busk8s.master.apiserver.patch_refusals import unfit_patch
 from busk8s.master.apiserver.read import find
@@ -83,7 +84,7 @@ def _selector_text(selector: Json | None) -> str:
 
 
 async def get(parts: Parts, call: Call) -> Response:
-    return _answer(call, find(parts, call))
+    return _answer(call, await served(parts, call, find(parts, call)))
 
 
 def _answer(call: Call, obj: Object, status: int = 200) -> Response:
@@ -143,7 +144,7 @@ async def _write(
     obj = await replace(
         parts, call, make, options, warnings, prepare=prepare_update, attempts=attempts
     )
-    return rest.with_warnings(_answer(call, obj), warnings)
+    return rest.with_warnings(_answer(call, await served(parts, call, obj)), warnings)
 
 
 async def _apply(parts: Parts, call: Call) -> Response:

@@ -40,7 +40,7 @@ from busk8s.master.apiserver.admission.policies.parameters import (
 )
 from busk8s.master.apiserver.admission.policies.patching import BadPatch, merged, patched
 from busk8s.master.apiserver.admission.webhooks.mutating import Fit, fit
-from busk8s.master.apiserver.admission.webhooks.review import converted
+from busk8s.master.apiserver.admission.webhooks.review import converted, prepare
 from busk8s.master.apiserver.attributes import Authorizer, Operation
 from busk8s.master.apiserver.tracking import layout_for
 
@@ -95,14 +95,14 @@ class MutatingPolicies:
             memory.object_changed()
         failures: list[Failed] = []
         for policy in self._policies.interested(operation):
-            self._apply(operation, policy, memory, failures)
+            await self._apply(operation, policy, memory, failures)
         if not operation.round:
             memory.left = orjson.dumps(operation.object)
         refusing = [f for f in failures if not f.policy.fails_open]
         if refusing:
             raise _refusal(operation, refusing)
 
-    def _apply(
+    async def _apply(
         self, operation: Operation, policy: Policy, memory: _Memory, failures: list[Failed]
     ) -> None:
         try:
@@ -127,11 +127,11 @@ class MutatingPolicies:
                 continue
             for param in params:
                 try:
-                    self._invoke(operation, policy, binding, seen_as, param, memory)
+                    await self._invoke(operation, policy, binding, seen_as, param, memory)
                 except Failed as failed:
                     failures.append(failed)
 
-    def _invoke(
+    async def _invoke(
         self,
         operation: Operation,
         policy: Policy,
@@ -144,6 +144,11 @@ class MutatingPolicies:
         compiled = policy.compiled
         if compiled.wrong:
             raise Failed(policy, binding.name, compiled.wrong)
+        try:
+            await prepare(operation, seen_as)
+        except errors.Error as error:
+            why = f"failed to convert object version: {error.message}"
+            raise Failed(policy, binding.name, why) from None
         values = self._values(operation, seen_as, param)
         conditions = evaluate_all(compiled.conditions, values)
         if any(result is False for result in conditions):
@@ -158,7 +163,7 @@ class MutatingPolicies:
         failed: Failed | None = None
         for mutation in compiled.mutations:
             try:
-                self._mutate(operation, policy, mutation, seen_as, param)
+                await self._mutate(operation, policy, mutation, seen_as, param)
             except (CelEvalError, OutOfBudget, BadPatch) as error:
                 failed = failed or Failed(policy, binding.name, str(error))
         if orjson.dumps(before) != orjson.dumps(operation.object):
@@ -174,7 +179,7 @@ class MutatingPolicies:
         values["params"] = param
         return values
 
-    def _mutate(
+    async def _mutate(
         self,
         operation: Operation,
         policy: Policy,
@@ -182,6 +187,10 @@ class MutatingPolicies:
         seen_as: Resource,
         param: Json | None,
     ) -> None:
+        try:
+            await prepare(operation, seen_as)  # Anew: the mutation before this one changed it.
+        except errors.Error as error:
+            raise BadPatch(error.message) from None
         values, budget = self._values(operation, seen_as, param), Budget(OBJECT_BUDGET)
         values["variables"] = Variables(policy.compiled.variables, values, budget)
         found = evaluate(mutation.program, values, budget)
@@ -198,8 +207,10 @@ class MutatingPolicies:
         resource = operation.attributes.resource
         assert resource is not None
         before = operation.object
-        operation.object = new if seen_as is resource else converted(new, seen_as, resource)
         try:
+            if seen_as is not resource:
+                new = await converted(operation, new, seen_as, resource)
+            operation.object = new
             self._fit(operation)
         except errors.Error as error:
             operation.object = before

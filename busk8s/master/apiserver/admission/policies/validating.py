@@ -39,6 +39,7 @@ from busk8s.master.apiserver.admission.policies.parameters import (
     Find,
     collect,
 )
+from busk8s.master.apiserver.admission.webhooks.review import prepare
 from busk8s.master.apiserver.attributes import Authorizer, Operation
 
 CODES = {
@@ -84,20 +85,26 @@ class ValidatingPolicies:
     async def admit(self, operation: Operation) -> None:
         outcome = _Outcome()
         for policy in self._policies.interested(operation):
-            self._apply(operation, policy, outcome)
+            await self._apply(operation, policy, outcome)
         if outcome.failures:
             noted = orjson.dumps(outcome.failures[:FAILURES_MAX]).decode()
             operation.annotations[FAILURE_NOTE] = noted
         if outcome.denials:
             raise _refusal(operation, *outcome.denials[0])
 
-    def _apply(self, operation: Operation, policy: Policy, outcome: _Outcome) -> None:
+    async def _apply(self, operation: Operation, policy: Policy, outcome: _Outcome) -> None:
         try:
             seen_as = policy.matcher.match(operation, self._lookup)
         except errors.Error as error:
             self._misconfigured(policy, None, error.message, outcome)
             return
         if seen_as is None:
+            return
+        try:
+            await prepare(operation, seen_as)
+        except errors.Error as error:
+            why = f"failed to convert object version: {error.message}"
+            self._misconfigured(policy, None, why, outcome)
             return
         notes: dict[str, list[str]] = {}
         for binding in policy.bindings:

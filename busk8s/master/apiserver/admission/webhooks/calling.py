@@ -8,8 +8,6 @@ Invariant the answer is a Verdict, a `Failed` (the webhook's fault: failurePolic
 
 from __future__ import annotations
 
-import math
-
 import orjson
 
 from busk8s import errors
@@ -28,11 +26,11 @@ from busk8s.master.apiserver.admission.webhooks.review import (
 )
 from busk8s.master.apiserver.attributes import Operation
 from busk8s.master.apiserver.metrics.admission import AdmissionMetrics
-from busk8s.master.apiserver.outgoing import Answer, CallFailed, Outgoing
+from busk8s.master.apiserver.outgoing import Outgoing
+from busk8s.master.apiserver.reviews_sent import NoAnswer, post
 
 REQUEST_S_MAX = 60.0  # What all webhooks of one write may take; upstream's time of a request.
 FAILED_CODE = 503  # What a failed call is counted as; upstream's number.
-SAID_CHARACTERS_MAX = 2_048  # Of a server's own error text; upstream's number.
 _DEADLINE = "webhooks deadline"
 
 log = Logger("busk8s.apiserver")
@@ -103,23 +101,18 @@ class Caller:
             raise Failed(hook, f"could not create admission objects: {error}") from None
         answer = await self._call(operation, hook, orjson.dumps(review))
         try:
-            return verdict_of(answer.body, version, uid, mutating=mutating)
+            return verdict_of(answer, version, uid, mutating=mutating)
         except Undecodable as error:
             raise Failed(hook, f"failed to call webhook: {error}") from None
         except BadAnswer as error:
             raise Failed(hook, f"received invalid webhook response: {error}") from None
 
-    async def _call(self, operation: Operation, hook: Hook, body: bytes) -> Answer:
+    async def _call(self, operation: Operation, hook: Hook, body: bytes) -> bytes:
         seconds = min(float(hook.timeout_s), self._left(operation))
-        query = f"timeout={math.ceil(seconds)}s"
         try:
-            answer = await self._outgoing.call(hook.target, body, timeout_s=seconds, query=query)
-        except CallFailed as error:
-            url = hook.target.url(query)
-            raise Failed(hook, f'failed to call webhook: Post "{url}": {error}') from None
-        if not 200 <= answer.status <= 206:
-            raise Failed(hook, f"failed to call webhook: {_unexpected(answer)}")
-        return answer
+            return await post(self._outgoing, hook.target, body, seconds)
+        except NoAnswer as error:
+            raise Failed(hook, f"failed to call webhook: {error}") from None
 
     def _left(self, operation: Operation) -> float:
         now = self._clock.monotonic()
@@ -127,39 +120,3 @@ class Caller:
         if left <= 0:
             raise errors.timeout("request did not complete within requested timeout")
         return left
-
-
-_SAID = {
-    400: "the server rejected our request for an unknown reason",
-    401: "the server has asked for the client to provide credentials",
-    404: "the server could not find the requested resource",
-    405: "the server does not allow this method on the requested resource",
-    409: "the server reported a conflict",
-    422: "the server rejected our request due to an error in our request",
-    429: "the server has received too many requests and has asked us to try again later",
-    503: "the server is currently unable to handle the request",
-    504: "the server was unable to return a response in the time allotted, but may still be "
-    "processing the request",
-}
-
-
-def _unexpected(answer: Answer) -> str:
-    """What Go's client makes of an answer that is none: a Status' message, or its own words."""
-    try:
-        status = orjson.loads(answer.body)
-        if isinstance(status, dict) and status.get("kind") == "Status" and status.get("message"):
-            return str(status["message"])[:SAID_CHARACTERS_MAX]
-    except orjson.JSONDecodeError:
-        pass
-    text = answer.body[:SAID_CHARACTERS_MAX].decode("utf-8", "replace").strip()
-    if answer.status == 403:
-        return text or "the server does not allow access to the requested resource"
-    if answer.status in _SAID:
-        return _SAID[answer.status]
-    if answer.status >= 500:
-        said = orjson.dumps(text or "unknown").decode()
-        return f"an error on the server ({said}) has prevented the request from succeeding"
-    return (
-        f"the server responded with the status code {answer.status} but did not return more "
-        "information"
-    )

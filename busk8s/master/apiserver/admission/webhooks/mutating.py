@@ -29,6 +29,7 @@ from busk8s.master.apiserver.admission.webhooks.review import (
     Verdict,
     converted,
     denied,
+    prepare_for_hook,
     shown,
 )
 from busk8s.master.apiserver.attributes import Operation
@@ -94,7 +95,10 @@ class MutatingWebhooks:
             memory.object_changed()  # by what ran again before us
         for hook in self._hooks.interested(operation):
             seen_as = hook.match(operation, self._lookup)
-            if seen_as is None or not hold(self._conditions, hook, operation, seen_as):
+            if seen_as is None:
+                continue
+            await prepare_for_hook(operation, seen_as)
+            if not hold(self._conditions, hook, operation, seen_as):
                 continue
             if operation.round and hook.uid not in memory.again:
                 continue
@@ -118,7 +122,7 @@ class MutatingWebhooks:
             operation.warnings.extend(verdict.warnings)
             if not verdict.allowed:
                 raise denied(hook.name, verdict.status)
-            changed = self._patched(operation, hook, seen_as, verdict)
+            changed = await self._patched(operation, hook, seen_as, verdict)
         except Failed as failed:
             if not hook.fails_open:
                 raise refusal(failed) from None
@@ -128,7 +132,7 @@ class MutatingWebhooks:
         operation.annotations[f"{MUTATION}{place}"] = orjson.dumps(said).decode()
         return changed
 
-    def _patched(
+    async def _patched(
         self, operation: Operation, hook: Hook, seen_as: Resource, verdict: Verdict
     ) -> bool:
         if not verdict.patch:
@@ -149,7 +153,7 @@ class MutatingWebhooks:
         new = _applied(document, operations)
         if new == document:
             return False
-        operation.object = _taken(operation, seen_as, before, new)
+        operation.object = await _taken(operation, seen_as, before, new)
         self._fit(operation)
         return orjson.dumps(operation.object) != orjson.dumps(before)
 
@@ -191,7 +195,7 @@ def _applied(document: Json | None, operations: list[Json]) -> Json:
     return copy
 
 
-def _taken(operation: Operation, seen_as: Resource, before: Json, new: Json) -> Any:
+async def _taken(operation: Operation, seen_as: Resource, before: Json, new: Json) -> Any:
     """`new`, as the webhook saw it, back in the form of the request."""
     resource = operation.attributes.resource
     assert resource is not None
@@ -205,4 +209,7 @@ def _taken(operation: Operation, seen_as: Resource, before: Json, new: Json) -> 
         return whole
     if seen_as is resource or operation.attributes.subresource not in WHOLE:
         return new
-    return converted(new, seen_as, resource)
+    try:
+        return await converted(operation, new, seen_as, resource)
+    except errors.Error as error:
+        raise errors.internal(error.message) from None

@@ -22,6 +22,7 @@ from busk8s.api.scheme import Resource
 from busk8s.master.apiserver.admission.matching import request_name, request_namespace
 from busk8s.master.apiserver.admission.webhooks.hooks import Hook
 from busk8s.master.apiserver.attributes import Operation
+from busk8s.master.apiserver.reviews_sent import NoAnswer, parsed
 from busk8s.master.apiserver.subresources.scale import scale_of
 from busk8s.master.apiserver.versions import served_data, to_stored
 
@@ -29,6 +30,7 @@ GROUP = "admission.k8s.io"
 VERSIONS = ("v1", "v1beta1")
 CODE_MAX = 599  # Beyond it there is no HTTP status to answer with.
 
+_CONVERTED = "converted documents"  # In an operation's memory: by version and bytes.
 _SCALE = ("autoscaling", "v1", "Scale")
 # Subresources whose body is of a kind of its own.
 _BODIES: Mapping[tuple[str, str], tuple[str, str, str]] = {
@@ -94,12 +96,40 @@ def shown(operation: Operation, seen_as: Resource, data: Json | None, revision: 
         return scale_of(Object(resource, space, name, revision=revision, body=body), resource)
     if seen_as is resource or (resource.key, operation.attributes.subresource) in _BODIES:
         return data
-    return converted(data, resource, seen_as)
+    if operation.convert is not None:
+        ready: Json = operation.memory[_CONVERTED][seen_as.version, orjson.dumps(data)]
+        return ready
+    return served_data(seen_as, to_stored(resource, orjson.loads(orjson.dumps(data))))
 
 
-def converted(data: Json, source: Resource, target: Resource) -> Json:
+async def prepare(operation: Operation, seen_as: Resource) -> None:
+    """Have `shown` find what it will be asked for, where only a webhook can convert it."""
+    resource, part = operation.attributes.resource, operation.attributes.subresource
+    convert = operation.convert
+    if convert is None or resource is None or seen_as is resource or part == "scale":
+        return
+    ready = operation.memory.setdefault(_CONVERTED, {})
+    old = operation.old
+    for data in (operation.object, old.data if old is not None else None):
+        key = (seen_as.version, orjson.dumps(data))
+        if data is not None and key not in ready:
+            ready[key] = await convert(resource, seen_as, data)
+
+
+async def prepare_for_hook(operation: Operation, seen_as: Resource) -> None:
+    """As `prepare`; what fails is the server's error, whatever the failure policy."""
+    try:
+        await prepare(operation, seen_as)
+    except errors.Error as error:
+        raise errors.internal(error.message) from None
+
+
+async def converted(operation: Operation, data: Json, source: Resource, target: Resource) -> Json:
     """A copy of `data`, a `source`, as a `target`."""
-    return served_data(target, to_stored(source, orjson.loads(orjson.dumps(data))))
+    copy: Json = orjson.loads(orjson.dumps(data))
+    if operation.convert is not None:
+        return await operation.convert(source, target, copy)
+    return served_data(target, to_stored(source, copy))
 
 
 def request_of(operation: Operation, hook: Hook, seen_as: Resource, uid: str) -> tuple[Json, str]:
@@ -194,19 +224,10 @@ def verdict_of(body: bytes, version: str, uid: str, *, mutating: bool) -> Verdic
 
 
 def _decoded(body: bytes) -> Json:
-    if not body:
-        raise Undecodable("0-length response with status code: 200 and content type: ")
     try:
-        review = orjson.loads(body)
-    except (orjson.JSONDecodeError, RecursionError):
-        first = body.lstrip()[:1].decode("ascii", "replace")
-        why = f"invalid character '{first}' looking for beginning of value"
-        if first in "{[":
-            why = "unexpected end of JSON input or invalid JSON"
-        raise Undecodable(f"couldn't get version/kind; json parse error: {why}") from None
-    if not isinstance(review, dict):
-        raise Undecodable("couldn't get version/kind; json parse error: the body is no object")
-    return review
+        return parsed(body)
+    except NoAnswer as error:
+        raise Undecodable(str(error)) from None
 
 
 class Undecodable(BadAnswer):

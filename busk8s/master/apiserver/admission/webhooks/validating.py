@@ -15,7 +15,7 @@ from busk8s.master.apiserver.admission.plugin import Lookup
 from busk8s.master.apiserver.admission.webhooks.calling import Caller, Failed, refusal
 from busk8s.master.apiserver.admission.webhooks.conditions import Conditions, hold
 from busk8s.master.apiserver.admission.webhooks.hooks import Hook, Hooks
-from busk8s.master.apiserver.admission.webhooks.review import denied
+from busk8s.master.apiserver.admission.webhooks.review import denied, prepare_for_hook
 from busk8s.master.apiserver.attributes import Operation
 
 FAILED_OPEN = "failed-open.validating.webhook.admission.k8s.io/round_0_index_"
@@ -40,7 +40,10 @@ class ValidatingWebhooks:
         chosen: list[tuple[Hook, Resource]] = []
         for hook in self._hooks.interested(operation):
             seen_as = hook.match(operation, self._lookup)
-            if seen_as is not None and hold(self._conditions, hook, operation, seen_as):
+            if seen_as is None:
+                continue
+            await prepare_for_hook(operation, seen_as)
+            if hold(self._conditions, hook, operation, seen_as):
                 chosen.append((hook, seen_as))
         if len(chosen) == 1:
             refused = await self._ask(operation, 0, *chosen[0])

@@ -1,0 +1,1 @@
+"""Custom resources in versions that a webhook converts."""
