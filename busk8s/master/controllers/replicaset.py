@@ -1,4 +1,4 @@
-"""ReplicaSet: keep `replicas` active pods that the ReplicaSet controls.
+"""ReplicaSet and ReplicationController: keep `replicas` active pods that the set controls.
 
 Owns      how many pods there are, which one goes first when there are too many, the status.
 Leaves    where a pod runs (scheduler), whether it runs (kubelet), rollouts (deployment).
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from busk8s.api.meta import parse_time
 from busk8s.api.object import Json, Object
-from busk8s.api.scheme import PODS, REPLICASETS, Resource
+from busk8s.api.scheme import PODS, REPLICASETS, REPLICATIONCONTROLLERS, Resource
 from busk8s.api.selectors import LabelSelector, from_label_selector
 from busk8s.client.cache import CONTROLLER, NAMESPACE, orphans_in
 from busk8s.client.reflector import SharedCaches
@@ -60,18 +60,21 @@ class Observed:
 
 
 class ReplicaSetController:
-    name = "replicaset"
-    component = "replicaset-controller"
+    """`resource` is ReplicaSets, or ReplicationControllers: the same by an older name."""
 
-    def __init__(self, caches: SharedCaches) -> None:
-        self._sets = caches.need(REPLICASETS, (CONTROLLER,))
+    def __init__(self, caches: SharedCaches, resource: Resource = REPLICASETS) -> None:
+        older = resource is REPLICATIONCONTROLLERS
+        self.name = "replicationcontroller" if older else "replicaset"
+        self.component = "replication-controller" if older else "replicaset-controller"
+        self._kind = resource.kind
+        self._sets = caches.need(resource, (CONTROLLER,))
         self._pods = caches.need(PODS, (CONTROLLER,), whole=False, keep=slim_pod)
-        self.wakes: Mapping[Resource, Wake] = {REPLICASETS: own_key, PODS: self._woken_by_pod}
+        self.wakes: Mapping[Resource, Wake] = {resource: own_key, PODS: self._woken_by_pod}
 
     def _woken_by_pod(self, old: Object | None, new: Object | None) -> Iterable[str]:
         keys: dict[str, None] = {}
         for pod in (old, new):
-            if pod is not None and (key := owned_key(pod, "ReplicaSet")):
+            if pod is not None and (key := owned_key(pod, self._kind)):
                 keys[key] = None
         if new is not None and controller_of(new) is None and _might_be_claimed(old, new):
             for rs in self._sets.by(NAMESPACE, new.namespace):
@@ -187,6 +190,8 @@ def new_status(observed: Observed, now: float) -> tuple[Json, float | None]:
         "availableReplicas": available,
         "terminatingReplicas": observed.terminating,
     }
+    if rs.resource is REPLICATIONCONTROLLERS:
+        del counts["terminatingReplicas"]  # It has no such field.
     status: Json = {k: v for k, v in counts.items() if v or k == "replicas"}
     status["observedGeneration"] = rs.metadata.get("generation", 0)
     if conditions := _conditions(observed, now):
@@ -262,7 +267,10 @@ def replicas_of(rs: Object) -> int:
 
 
 def selector_of(rs: Object) -> LabelSelector:
-    return from_label_selector(spec_of(rs).get("selector"))
+    selector = spec_of(rs).get("selector")
+    if rs.resource is REPLICATIONCONTROLLERS and selector is not None:
+        selector = {"matchLabels": selector}
+    return from_label_selector(selector)
 
 
 def _told_create(rs: Object) -> Told:

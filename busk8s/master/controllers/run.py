@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 
+from busk8s.api.scheme import REPLICATIONCONTROLLERS
 from busk8s.client.interface import Client
 from busk8s.client.recorder import Recorder
 from busk8s.client.reflector import SharedCaches
@@ -22,6 +23,7 @@ from busk8s.master.controllers.daemonset import DaemonSetController
 from busk8s.master.controllers.deployment import DeploymentController
 from busk8s.master.controllers.disruption import DisruptionController
 from busk8s.master.controllers.endpoints import EndpointsController
+from busk8s.master.controllers.endpoints_mirror import EndpointsMirrorController
 from busk8s.master.controllers.endpointslices import EndpointSliceController
 from busk8s.master.controllers.garbage import GarbageCollector
 from busk8s.master.controllers.job import JobController
@@ -72,6 +74,7 @@ def controllers(caches: SharedCaches, *, ca_pem: str) -> list[Controller]:
         NamespaceContentsController(caches, ca_pem),
         DeploymentController(caches),
         ReplicaSetController(caches),
+        ReplicaSetController(caches, REPLICATIONCONTROLLERS),
         StatefulSetController(caches),
         DaemonSetController(caches),
         JobController(caches),
@@ -79,6 +82,7 @@ def controllers(caches: SharedCaches, *, ca_pem: str) -> list[Controller]:
         DisruptionController(caches),
         EndpointSliceController(caches),
         EndpointsController(caches),
+        EndpointsMirrorController(caches),
         RoleAggregationController(caches),
         ClaimProtection(caches),
         VolumeProtection(caches),

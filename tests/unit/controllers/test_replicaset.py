@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from busk8s.api.object import Object
-from busk8s.api.scheme import REPLICASETS
+from busk8s.api.scheme import REPLICASETS, REPLICATIONCONTROLLERS
 from busk8s.errors import Error
 from busk8s.master.controllers.actions import Create, Delete, Patch
 from busk8s.master.controllers.children import Claim, claim
@@ -32,6 +32,12 @@ def replica_set(replicas: int = 2, **more: Any) -> Object:
     spec = {"replicas": replicas, "selector": selector, "template": template}
     spec |= more.pop("spec", {})
     return thing(REPLICASETS, "web", spec=spec, **more)
+
+
+def replication_controller(replicas: int, selector: dict[str, str]) -> Object:
+    template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": []}}
+    spec = {"replicas": replicas, "selector": selector, "template": template}
+    return thing(REPLICATIONCONTROLLERS, "web", spec=spec)
 
 
 def observed(rs: Object, *active: Object, **more: Any) -> Observed:
@@ -185,3 +191,19 @@ def test_it_ends_in_few_steps_and_never_creates_and_deletes_at_once(
         if not kinds:
             break
     assert len(pods) == replicas
+
+
+def test_a_replication_controller_selects_by_plain_labels() -> None:
+    rc = replication_controller(2, {"app": "web"})
+    assert selector_of(rc).matches({"app": "web", "tier": "x"})
+    assert not selector_of(rc).matches({"app": "other"})
+
+
+def test_a_replication_controller_owns_its_pods_and_counts_no_terminating_ones() -> None:
+    rc = replication_controller(2, {"app": "web"})
+    assert verbs(rc, pod("a")) == ["Create"]
+    (owner,) = pod_from(rc)["metadata"]["ownerReferences"]
+    assert (owner["kind"], owner["apiVersion"]) == ("ReplicationController", "v1")
+    status, _ = new_status(observed(rc, pod("a"), terminating=3), NOW)
+    assert status["replicas"] == 1
+    assert "terminatingReplicas" not in status

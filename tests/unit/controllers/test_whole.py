@@ -17,6 +17,7 @@ from busk8s.api.scheme import (
     NODES,
     PODS,
     REPLICASETS,
+    REPLICATIONCONTROLLERS,
     SERVICEACCOUNTS,
     SERVICES,
 )
@@ -94,6 +95,46 @@ async def test_a_pod_that_is_deleted_comes_back_under_another_name() -> None:
         await until(lambda: len(cluster.all(PODS)) == 2)
         await asyncio.sleep(1)
         assert len(cluster.all(PODS)) == 2
+
+
+async def test_a_replication_controller_keeps_its_pods() -> None:
+    async with control_plane() as cluster:
+        body = deployment(2)
+        body["spec"]["selector"] = {"app": "web"}
+        await cluster.create(REPLICATIONCONTROLLERS, body)
+        await until(lambda: len(cluster.all(PODS)) == 2)
+        await cluster.patch(REPLICATIONCONTROLLERS, "web", {"spec": {"replicas": 3}}, "scale")
+
+        def status() -> Json:
+            found: Json = cluster.one(REPLICATIONCONTROLLERS, "web").data["status"]
+            return found
+
+        await until(lambda: status().get("readyReplicas") == 3)
+        assert status()["observedGeneration"] == 2
+        # Without a word on its pods they stay: the oldest kind keeps the oldest habit.
+        await cluster.client.delete(REPLICATIONCONTROLLERS, "web", namespace="default")
+        await until(lambda: not any("ownerReferences" in pod.metadata for pod in cluster.all(PODS)))
+        assert len(cluster.all(PODS)) == 3
+
+
+async def test_endpoints_written_by_hand_are_mirrored_until_they_go() -> None:
+    async with control_plane() as cluster:
+        metadata = {"name": "db", "namespace": "default"}
+        spec = {"ports": [{"name": "sql", "port": 5432}]}
+        await cluster.create(SERVICES, {"metadata": metadata, "spec": spec})
+        subset = {"addresses": [{"ip": "192.0.2.7"}], "ports": [{"name": "sql", "port": 5432}]}
+        await cluster.create(ENDPOINTS, {"metadata": metadata, "subsets": [subset]})
+
+        def addresses() -> list[str]:
+            mine = [s for s in cluster.all(ENDPOINTSLICES) if s.name.startswith("db-")]
+            return [e["addresses"][0] for s in mine for e in s.data["endpoints"]]
+
+        await until(lambda: addresses() == ["192.0.2.7"])
+        subset["addresses"] = [{"ip": "192.0.2.8"}, {"ip": "192.0.2.9"}]
+        await cluster.patch(ENDPOINTS, "db", {"subsets": [subset]})
+        await until(lambda: addresses() == ["192.0.2.8", "192.0.2.9"])
+        await cluster.client.delete(ENDPOINTS, "db", namespace="default")
+        await until(lambda: addresses() == [])
 
 
 async def test_paused_nothing_rolls_out_and_resumed_it_does() -> None:
