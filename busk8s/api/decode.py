@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from busk8s.api import fieldcheck, protobuf, scheme, yamlbody
 from busk8s.api.customkind import CustomKind
 from busk8s.api.formats import normalise, plan_of
+from busk8s.api.mismatch import TypeMismatch
 from busk8s.api.scheme import Resource
 from busk8s.api.types.markers import Model
 from busk8s.api.types.meta_v1 import ObjectMeta
@@ -94,7 +95,8 @@ def check(
             normalise(data, plan_of(shape))
             unknown = fieldcheck.check(data, shape)
     except ValueError as error:
-        raise Unfit(resource, str(error)) from None
+        converting = error.converting if isinstance(error, TypeMismatch) else ""
+        raise Unfit(resource, str(error), converting=converting) from None
     if (not unknown and not duplicates) or field_validation == "Ignore":
         return []
     found = [f'unknown field "{path}"' for path in unknown] + (duplicates or [])
@@ -263,9 +265,11 @@ def _unrecognised(resource: Resource, why: str) -> Error:
 
 
 class Unfit(Error):
-    """The document has a field that its kind has not, or of another type; `why` says which."""
+    """The document has a field that its kind has not, or of another type; `why` says which,
+    `converting` how it is said of a strategic merge patch.
+    """
 
-    def __init__(self, resource: Resource, why: str) -> None:
+    def __init__(self, resource: Resource, why: str, *, converting: str = "") -> None:
         super().__init__(
             400,
             "BadRequest",
@@ -273,3 +277,4 @@ class Unfit(Error):
             f"{resource.kind}: {why}",
         )
         self.why = why
+        self.converting = converting or why

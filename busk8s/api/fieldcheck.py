@@ -1,8 +1,9 @@
 """Checks a document against its model: unknown fields, wrong types, absent required fields.
 
-Owns      turning pydantic's findings into upstream's messages, dropping unknown fields, and
-          filling required ones with zero values, as a Go decoder leaves them.
-Leaves    reading bytes (decode), what values mean (validation).
+Owns      which of pydantic's findings is told, dropping unknown fields, and filling required ones
+          with zero values, as a Go decoder leaves them.
+Leaves    reading bytes (decode), the words for a wrong type (mismatch), what values mean
+          (validation).
 Invariant one pass of the model's validator when nothing is wrong; the rest is the slow path.
 """
 
@@ -15,6 +16,7 @@ from pydantic import BaseModel
 from pydantic_core import ValidationError
 
 from busk8s.api.formats import describe
+from busk8s.api.mismatch import TypeMismatch, core_of
 from busk8s.api.shapes import validator_of
 
 Json = dict[str, Any]
@@ -24,12 +26,6 @@ Location = tuple[str | int, ...]
 FILL_ROUNDS_MAX = 8
 # Upstream names at most this many strict errors of one body.
 STRICT_ERRORS_MAX = 100
-
-_GO_KINDS = {str: "string", int: "int32", bool: "bool", float: "float64"}
-
-
-class TypeMismatch(ValueError):
-    """A value of the wrong JSON type; the message is a Go decoder's, with the field's path."""
 
 
 def check(data: Json, model: type[BaseModel]) -> list[str]:
@@ -43,7 +39,7 @@ def check(data: Json, model: type[BaseModel]) -> list[str]:
             found = error.errors(include_url=False, include_context=False)
         wrong = [e for e in found if e["type"] not in ("extra_forbidden", "missing")]
         if wrong:
-            raise TypeMismatch(_mismatch(model, wrong[0]["loc"], wrong[0]["input"]))
+            raise _mismatch(model, wrong[0]["loc"], wrong[0]["input"])
         for entry in found:
             if entry["type"] == "extra_forbidden":
                 unknown.append(path_text(entry["loc"]))
@@ -80,30 +76,27 @@ def _fill(data: Any, location: Location, model: type[BaseModel]) -> None:
 
 
 def _zero(annotation: Any) -> Any:
-    core = _core(annotation)
+    core = core_of(annotation)
     origin = get_origin(core) or core
     if origin in (list, dict, str, int, bool, float):
         return origin()
     if isinstance(origin, type) and issubclass(origin, BaseModel):
         return {}
-    arms = [_core(arg) for arg in get_args(core)]
+    arms = [core_of(arg) for arg in get_args(core)]
     return arms[0]() if arms and arms[0] in (str, int) else None
 
 
-def _mismatch(model: type[BaseModel], location: Location, value: Any) -> str:
+def _mismatch(model: type[BaseModel], location: Location, value: Any) -> TypeMismatch:
     owner, annotation = _described(model, location)
-    fields = ".".join(step for step in _real(model, location) if isinstance(step, str))
-    return (
-        f"json: cannot unmarshal {_json_kind(value)} into Go struct field "
-        f"{owner.__name__}.{fields} of type {_go_kind(annotation)}"
-    )
+    fields = [step for step in _real(model, location) if isinstance(step, str)]
+    return TypeMismatch(owner, fields, annotation, value)
 
 
 def _described(model: type[BaseModel], location: Location) -> tuple[type[BaseModel], Any]:
     """The struct that holds the field at `location`, and the annotation of the value there."""
     owner, annotation = model, model
     for step in location:
-        core: Any = _core(annotation)
+        core: Any = core_of(annotation)
         origin = get_origin(core)
         if isinstance(core, type) and issubclass(core, BaseModel):
             info = _field(core, str(step))
@@ -132,40 +125,3 @@ def _field(model: type[BaseModel], alias: str) -> Any:
         if (info.alias or name) == alias:
             return info
     return None
-
-
-def _core(annotation: Any) -> Any:
-    """Without `Annotated` and `| None`."""
-    while True:
-        if hasattr(annotation, "__metadata__"):
-            annotation = annotation.__origin__
-            continue
-        arms = [arg for arg in get_args(annotation) if arg is not type(None)]
-        if get_origin(annotation) not in (list, dict) and len(arms) == 1:
-            annotation = arms[0]
-            continue
-        return annotation
-
-
-def _json_kind(value: Any) -> str:
-    if isinstance(value, bool):
-        return "bool"
-    for kind, name in ((str, "string"), (dict, "object"), (list, "array"), (float, "number")):
-        if isinstance(value, kind):
-            return name
-    return "null" if value is None else "number"
-
-
-def _go_kind(annotation: Any) -> str:
-    core = _core(annotation)
-    origin = get_origin(core)
-    if origin is list:
-        return "[]" + _go_kind(get_args(core)[0])
-    if origin is dict:
-        return "map[string]" + _go_kind(get_args(core)[1])
-    if core in _GO_KINDS:
-        return _GO_KINDS[core]
-    if isinstance(core, type) and issubclass(core, BaseModel):
-        version = core.__module__.rpartition("_")[2]
-        return f"{version}.{core.__name__}"
-    return "intstr.IntOrString"

@@ -61,7 +61,8 @@ def prune_metadata(value: Any, node: Node) -> list[str]:
 
 
 def _check(metadata: Json) -> list[str]:
-    from busk8s.api.fieldcheck import TypeMismatch, check
+    from busk8s.api.fieldcheck import check
+    from busk8s.api.mismatch import TypeMismatch
     from busk8s.api.types.meta_v1 import ObjectMeta
 
     try:
@@ -101,8 +102,9 @@ def _legal_kind(kind: str) -> bool:
 
 
 def _metadata_failures(metadata: Any, path: str) -> list[Cause]:
-    from busk8s.api.fieldcheck import TypeMismatch, check
+    from busk8s.api.fieldcheck import check
     from busk8s.api.meta import label_errors, path_segment_errors
+    from busk8s.api.mismatch import TypeMismatch
     from busk8s.api.rules.metadata import validate_annotations, validate_labels
     from busk8s.api.types.meta_v1 import ObjectMeta
 

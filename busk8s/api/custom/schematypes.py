@@ -18,7 +18,8 @@ _OPEN = ("items", "additionalProperties", "additionalItems")
 
 def type_failures(schema: Json, path: str) -> list[Cause]:
     """The first part that is no schema. Unknown fields of open parts are dropped in place."""
-    from busk8s.api.fieldcheck import TypeMismatch, check
+    from busk8s.api.fieldcheck import check
+    from busk8s.api.mismatch import TypeMismatch
     from busk8s.api.types.apiextensions_v1 import JSONSchemaProps
 
     pending: list[Any] = [schema]

@@ -1,6 +1,7 @@
 """A patch whose result is no object of its kind, in upstream's words.
 
-Owns      the 422 for it, and the way Go prints the patch in it.
+Owns      the 422 for it, and the way Go prints in it the patch (a strategic one) or the object
+          that it makes (others).
 Leaves    finding out what does not fit (api.decode), patches that do not apply (api.patch).
 """
 
@@ -14,15 +15,18 @@ from busk8s import errors
 from busk8s.api.decode import Unfit
 from busk8s.api.object import Json
 
-SHOWN_MAX = 2_000  # Characters of the patch repeated in the answer; its sender has the rest.
+SHOWN_MAX = 2_000  # Characters repeated in the answer; its sender has the rest.
 DEPTH_SHOWN_MAX = 50
 
 
-def unfit_patch(error: Unfit, body: bytes) -> errors.Error:
-    """The 422 for a patch (JSON) that leaves what `error` says."""
-    shown = go_text(orjson.loads(body))[:SHOWN_MAX]
-    value = orjson.dumps(shown).decode()
-    cause = errors.Cause("FieldValueInvalid", f"Invalid value: {value}: {error.why}", "patch")
+def unfit_patch(error: Unfit, body: bytes, patched: Json | None) -> errors.Error:
+    """The 422 for a patch that leaves what `error` says; `patched` unless it is strategic."""
+    if patched is None:
+        shown, why = go_text(orjson.loads(body)), error.converting
+    else:
+        shown, why = orjson.dumps(patched).decode(), error.why
+    value = orjson.dumps(shown[:SHOWN_MAX]).decode()
+    cause = errors.Cause("FieldValueInvalid", f"Invalid value: {value}: {why}", "patch")
     return errors.invalid("", "", [cause])
 
 

@@ -151,11 +151,14 @@ def _hpa_to_v2(data: Json) -> Json:
         status["currentMetrics"] = current
     if conditions := _noted(notes.pop(_CONDITIONS, None), []):
         status["conditions"] = conditions
+    if status.get("currentReplicas") == 0:
+        del status["currentReplicas"]  # v2 leaves it out.
     return _hpa(data, metadata, notes, spec, status)
 
 
 def _hpa_to_v1(data: Json) -> Json:
-    spec, status = dict(data.get("spec") or {}), dict(data.get("status") or {})
+    spec = dict(data.get("spec") or {})
+    status = {"currentReplicas": 0, "desiredReplicas": 0, **(data.get("status") or {})}
     metadata = dict(data["metadata"])
     notes = dict(metadata.get("annotations") or {})
     metrics = list(spec.pop("metrics", None) or ())

@@ -424,16 +424,23 @@ def patcher(call: Call, options: rest.WriteOptions) -> Make:
         try:
             said = check(call.resource, new, options.field_validation)
         except Unfit as error:
-            raise unfit_patch(error, call.request.body) from None
+            # `check` has dropped what it named: the object is made once more to be shown.
+            strategic = media_of(call) == STRATEGIC_PATCH
+            patched = None if strategic else apply(orjson.loads(seen.body))
+            raise unfit_patch(error, call.request.body, patched) from None
         check_address(call, new)
         return new, said
 
     return make
 
 
+def media_of(call: Call) -> str:
+    return call.request.content_type.partition(";")[0].strip().lower()
+
+
 def patch_function(call: Call, resource: Resource) -> Callable[[Json], Any]:
     """The body as a function over a document of `resource`; raises 415 and 400."""
-    media = call.request.content_type.partition(";")[0].strip().lower()
+    media = media_of(call)
     offered = PATCHES if resource.custom is None else CUSTOM_PATCHES
     if media not in offered or media == APPLY_PATCH:
         raise errors.unsupported_media_type(media, offered)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -149,21 +150,43 @@ async def test_a_main_patch_does_not_touch_status() -> None:
             'strict decoding error: unknown field "spec.bogus"',
         ),
         (
-            MERGE,
+            STRATEGIC,
             {"spec": {"replicas": "two", "minReadySeconds": None}},
             "map[spec:map[minReadySeconds:<nil> replicas:two]]",
-            "json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas "
-            "of type int32",
+            "unrecognized type: int32",
         ),
         (
-            JSON_PATCH,
-            [{"op": "add", "path": "/spec/paused", "value": "yes"}],
-            "[map[op:add path:/spec/paused value:yes]]",
-            "json: cannot unmarshal string into Go struct field DeploymentSpec.spec.paused "
-            "of type bool",
+            STRATEGIC,
+            {"spec": {"replicas": 1.5}},
+            "map[spec:map[replicas:1.5]]",
+            "cannot convert float64 to int32",
+        ),
+        (
+            STRATEGIC,
+            {"metadata": {"labels": {"a": 1}}},
+            "map[metadata:map[labels:map[a:1]]]",
+            "cannot convert int64 to string",
+        ),
+        (
+            STRATEGIC,
+            {"spec": {"template": {"spec": {"terminationGracePeriodSeconds": True}}}},
+            "map[spec:map[template:map[spec:map[terminationGracePeriodSeconds:true]]]]",
+            "unrecognized type: int64",
+        ),
+        (
+            STRATEGIC,
+            {"spec": {"strategy": "Recreate"}},
+            "map[spec:map[strategy:Recreate]]",
+            "cannot restore struct from: string",
+        ),
+        (
+            STRATEGIC,
+            {"spec": {"selector": {"matchLabels": [1]}}},
+            "map[spec:map[selector:map[matchLabels:[1]]]]",
+            "cannot restore map from slice",
         ),
     ],
-    ids=["an unknown field", "a wrong type", "a wrong type by operations"],
+    ids=["unknown", "text", "fraction", "number", "truth", "text for a struct", "list for a map"],
 )
 async def test_a_patch_to_what_is_no_object_of_the_kind_is_invalid(
     kind: str, patch: Any, shown: str, why: str
@@ -177,6 +200,29 @@ async def test_a_patch_to_what_is_no_object_of_the_kind_is_invalid(
     cause = {"reason": "FieldValueInvalid", "message": message, "field": "patch"}
     assert (status, said["reason"], said["details"]) == (422, "Invalid", {"causes": [cause]})
     assert said["message"] == f' "" is invalid: patch: {message}'
+
+
+@pytest.mark.parametrize(
+    ("kind", "patch"),
+    [
+        (MERGE, {"spec": {"replicas": "two"}}),
+        (JSON_PATCH, [{"op": "add", "path": "/spec/replicas", "value": "two"}]),
+    ],
+    ids=["merge", "operations"],
+)
+async def test_of_other_patches_the_object_they_make_is_shown(kind: str, patch: Any) -> None:
+    api = await world()
+    url = "/apis/apps/v1/namespaces/default/deployments"
+    made = await api.must("POST", url, deployment())
+    status, said = await api.patch(url + "/d", patch, kind)
+    (cause,) = said["details"]["causes"]
+    assert (status, cause["field"]) == (422, "patch")
+    value, end = json.JSONDecoder().raw_decode(cause["message"].removeprefix("Invalid value: "))
+    assert json.loads(value) == {**made, "spec": {**made["spec"], "replicas": "two"}}
+    assert cause["message"][len("Invalid value: ") + end :] == (
+        ": json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas "
+        "of type int32"
+    )
 
 
 @pytest.mark.parametrize("kind", [STRATEGIC, MERGE, JSON_PATCH])

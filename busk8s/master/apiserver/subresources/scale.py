@@ -30,9 +30,11 @@ from busk8s.master.apiserver.strategies.base import prepare_update
 from busk8s.master.apiserver.tracking import setting_of, split
 from busk8s.master.apiserver.write import (
     PATCH_ATTEMPTS_MAX,
+    STRATEGIC_PATCH,
     UPDATE_ATTEMPTS_MAX,
     Make,
     check_address,
+    media_of,
     patch_function,
     replace,
 )
@@ -123,7 +125,9 @@ async def patch(parts: Parts, call: Call) -> Response:
         try:
             said = check(SCALE, scale, options.field_validation)
         except Unfit as error:
-            raise unfit_patch(error, call.request.body) from None
+            strategic = media_of(call) == STRATEGIC_PATCH
+            patched = None if strategic else apply(scale_of(old, call.resource))
+            raise unfit_patch(error, call.request.body, patched) from None
         check_address(call, scale)
         return _scaled(old, scale, call.resource), said
 
