@@ -123,6 +123,10 @@ class Histogram:
             found = self.cells[labels] = Cell(self.edges)
         return found
 
+    def adopt(self, labels: Labels, cell: Cell) -> None:
+        """Tell of `cell`, which somebody else observes, as this series."""
+        self.cells[labels] = cell
+
     def observe(self, value: float, labels: Labels = ()) -> None:
         self.cell(labels).observe(value)
 

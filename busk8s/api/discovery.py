@@ -113,6 +113,19 @@ def version(*, platform: str = "linux/amd64", suffix: str = "busk8s") -> Json:
     }
 
 
+_BUILD = (
+    ("build_date", "buildDate"), ("compiler", "compiler"), ("git_commit", "gitCommit"),
+    ("git_tree_state", "gitTreeState"), ("git_version", "gitVersion"), ("go_version", "goVersion"),
+    ("major", "major"), ("minor", "minor"), ("platform", "platform"),
+)  # fmt: skip
+
+
+def build_labels() -> dict[str, str]:
+    """The labels of the metric kubernetes_build_info, of every component."""
+    said = version()
+    return {label: str(said[key]) for label, key in _BUILD}
+
+
 def subresource_kind(resource: Resource, subresource: str) -> tuple[str, str, str]:
     """(group, version, kind) of what a subresource takes and gives."""
     if subresource == "proxy":

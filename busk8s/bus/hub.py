@@ -370,11 +370,22 @@ class Hub:
 
     def open_stream(self, node: str, verb: str, params: Json) -> streams.Reader:
         """Begin `verb` on the node's kubelet; iterate for its bytes. Raises Error if it is away."""
-        session = self.sessions.of_node(node, STREAMING)
+        return self._open(self.sessions.of_node(node, STREAMING), f'node "{node}"', verb, params)
+
+    def hears(self, user: str) -> bool:
+        """Whether the component that is `user` has been heard of lately."""
+        session = self.sessions.of_user(user)
+        return session is not None and not self._unheard(session)
+
+    def ask(self, user: str, verb: str, params: Json) -> streams.Reader:
+        """Begin `verb` on the component that is `user`. Raises Error if it is away."""
+        return self._open(self.sessions.of_user(user), user, verb, params)
+
+    def _open(self, session: Session | None, who: str, verb: str, params: Json) -> streams.Reader:
         if session is None or self._unheard(session):
-            raise Error(503, "ServiceUnavailable", f'node "{node}" is not connected to the master')
+            raise Error(503, "ServiceUnavailable", f"{who} is not connected to the master")
         if sum(s is session for s, _ in self._streams.values()) >= protocol.STREAMS_PER_PEER_MAX:
-            raise Error(429, "TooManyRequests", f'too many streams are open on node "{node}"')
+            raise Error(429, "TooManyRequests", f"too many streams are open on {who}")
         name = f"s{next(self._stream_ids)}"
 
         def send(message: Message) -> bool:
@@ -390,7 +401,7 @@ class Hub:
         )
         if not send(opening):
             reader.end()
-            raise Error(503, "ServiceUnavailable", f'node "{node}" is not connected to the master')
+            raise Error(503, "ServiceUnavailable", f"{who} is not connected to the master")
         return reader
 
     def _stream_of(self, session: Session, name: str) -> streams.Reader | None:

@@ -85,6 +85,11 @@ class Sessions:
         found = [s for s in self if s.node == node and s.component == component]
         return max(found, key=lambda s: s.seen_at, default=None)
 
+    def of_user(self, name: str) -> Session | None:
+        """The latest session of the component that is `name`."""
+        found = [s for s in self if s.user.name == name]
+        return max(found, key=lambda s: s.seen_at, default=None)
+
     def drop(self, session: Session) -> None:
         if self._by_id.pop(session.id, None) is None:
             return

@@ -39,6 +39,7 @@ from busk8s.master.apiserver import kubeconfig, tokens
 from busk8s.master.apiserver.assembly import Api, running, seen_by_pods
 from busk8s.master.apiserver.authn import LOOPBACK
 from busk8s.master.store.watch import Overflow
+from busk8s.metrics import Family
 from busk8s.process import Ready, run_process
 from busk8s.tasks import supervise
 from busk8s.worker import app as worker
@@ -93,15 +94,25 @@ async def controllers(api: Api) -> None:
     # Objects come directly; the one computed view they follow (liveness) over the bus, as ever.
     async with master.master_client("kube-controller-manager", api.data) as views:
         client = direct(api, "system:kube-controller-manager", views)
-        await run.run(client, clock=SystemClock(), ids=ids, ca_pem=ca)
+        with api.bus.components.here("kube-controller-manager") as show:
+
+            def tell(families: Sequence[Family]) -> None:
+                show(master.page_of(client, families))
+
+            await run.run(client, clock=SystemClock(), ids=ids, ca_pem=ca, tell=tell)
 
 
 async def scheduler(api: Api) -> None:
     from busk8s.master.scheduler import run
 
     client = direct(api, "system:kube-scheduler")
-    rng = random.SystemRandom()
-    await run.run(client, clock=SystemClock(), ids=master.system_ids(), rng=rng)
+    rng, ids = random.SystemRandom(), master.system_ids()
+    with api.bus.components.here("kube-scheduler") as show:
+
+        def tell(families: Sequence[Family]) -> None:
+            show(master.page_of(client, families))
+
+        await run.run(client, clock=SystemClock(), ids=ids, rng=rng, tell=tell)
 
 
 async def announce(api: Api, begun: Mapping[str, asyncio.Event], path: Path, ready: Ready) -> None:

@@ -25,6 +25,7 @@ from busk8s.client.interface import (
     Put,
     Reset,
 )
+from busk8s.client.measures import RequestCounts
 from busk8s.errors import Error
 from busk8s.log import Logger
 
@@ -50,6 +51,7 @@ class RestClient:
     """Everything but `_send`. `user` is who asks where the transport does not say it."""
 
     def __init__(self, user: User, *, manager: str = "busk8s") -> None:
+        self.counts: RequestCounts | None = None  # Of those who tell of their requests.
         self._user = user
         self._manager = manager
 
@@ -232,7 +234,12 @@ class RestClient:
         query = dict(query or {})
         if method in ("POST", "PUT", "PATCH"):
             query["fieldManager"] = [self._manager]
-        response = await self._send(Request(method, where, self._user, query, body, content_type))
+        request = Request(method, where, self._user, query, body, content_type)
+        counts = self.counts
+        began = counts.now() if counts is not None else 0.0
+        response = await self._send(request)
+        if counts is not None:
+            counts.count(method, response.status, counts.now() - began)
         if response.status >= 400:
             raise _error(response)
         return response

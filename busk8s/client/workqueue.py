@@ -14,9 +14,11 @@ import heapq
 from collections import deque
 
 from busk8s.clock import Clock
+from busk8s.metrics import Cell, exponential
 
 BACKOFF_FIRST_S = 0.005
 BACKOFF_MAX_S = 1_000.0
+WAIT_EDGES_S = exponential(10e-9, 10, 10)  # As upstream's workqueue_*_duration_seconds.
 
 
 class WorkQueue:
@@ -34,9 +36,18 @@ class WorkQueue:
         self._getters: deque[asyncio.Future[None]] = deque()
         self.added_total = 0
         self.retried_total = 0
+        self.wait_s = Cell(WAIT_EDGES_S)  # From being added to being taken.
+        self.work_s = Cell(WAIT_EDGES_S)
+        self._added: dict[str, float] = {}
+        self._taken: dict[str, float] = {}
 
     def __len__(self) -> int:
         return len(self._queue)
+
+    def ages(self) -> list[float]:
+        """How long each key that is worked on has been, in seconds."""
+        now = self._clock.monotonic()
+        return [now - taken for taken in self._taken.values()]
 
     @property
     def waiting(self) -> int:
@@ -53,6 +64,7 @@ class WorkQueue:
             return
         self.added_total += 1
         self._dirty.add(key)
+        self._added[key] = self._clock.monotonic()
         if key not in self._processing:
             self._queue.append(key)
             self._wake_one()
@@ -96,6 +108,8 @@ class WorkQueue:
         key = self._queue.popleft()
         self._dirty.discard(key)
         self._processing.add(key)
+        now = self._taken[key] = self._clock.monotonic()
+        self.wait_s.observe(now - self._added.pop(key))
         return key
 
     async def get(self) -> str:
@@ -106,6 +120,7 @@ class WorkQueue:
     def done(self, key: str) -> None:
         assert key in self._processing, f"{key} is not being worked on"
         self._processing.discard(key)
+        self.work_s.observe(self._clock.monotonic() - self._taken.pop(key))
         if key in self._dirty:
             self._queue.append(key)
             self._wake_one()

@@ -14,18 +14,25 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from busk8s import log
+from busk8s.api.discovery import build_labels
+from busk8s.api.object import Json
+from busk8s.client.measures import RequestCounts
 from busk8s.clock import SystemClock
 from busk8s.config import DataDir, MasterSettings, from_flags
+from busk8s.exposition import Page
 from busk8s.ids import IdSource, RandomIds
 from busk8s.inherited import take_inherited
 from busk8s.master.apiserver.pki import Pki
+from busk8s.metrics import Family
 from busk8s.process import Ready, run_process
 from busk8s.tasks import Nursery
 
 if TYPE_CHECKING:
     from busk8s.bus.link import Link
     from busk8s.client.bus import BusClient
+    from busk8s.client.rest import RestClient
 
+PAGE_STREAM = "page"  # As apiserver/components.py asks for it.
 logger = log.Logger("busk8s")
 
 
@@ -71,23 +78,51 @@ async def master_client(component: str, data: DataDir) -> AsyncIterator[BusClien
         yield BusClient(link, field_manager=component)
 
 
+@asynccontextmanager
+async def told_client(
+    component: str, data: DataDir
+) -> AsyncIterator[tuple[BusClient, Callable[[Sequence[Family]], None]]]:
+    """A client whose link serves the component's pages of metrics, once they are told of."""
+    from busk8s.client.bus import BusClient
+
+    async with master_link(component, data) as link:
+        client = BusClient(link, field_manager=component)
+
+        def tell(families: Sequence[Family]) -> None:
+            page = page_of(client, families)
+
+            async def serve(params: Json, write: Callable[[bytes], Awaitable[None]]) -> None:
+                await write(page.slis() if params.get("path") == "/metrics/slis" else page.whole())
+
+            link.on_stream(PAGE_STREAM, serve)
+
+        yield client, tell
+
+
+def page_of(client: RestClient, families: Sequence[Family]) -> Page:
+    """A component's page of metrics: its own families, and what its client asks."""
+    client.counts = RequestCounts(SystemClock())
+    return Page((*families, *client.counts.families()), build=build_labels())
+
+
 async def run_controller_manager(settings: MasterSettings, data: DataDir, ready: Ready) -> None:
     from busk8s.master.controllers import run
 
     ca = Pki(data.pki).ca_pem.decode()
-    async with master_client("kube-controller-manager", data) as client:
+    async with told_client("kube-controller-manager", data) as (client, tell):
         logger.info("controllers run")
         ready()
-        await run.run(client, clock=SystemClock(), ids=system_ids(), ca_pem=ca)
+        await run.run(client, clock=SystemClock(), ids=system_ids(), ca_pem=ca, tell=tell)
 
 
 async def run_scheduler(settings: MasterSettings, data: DataDir, ready: Ready) -> None:
     from busk8s.master.scheduler import run
 
-    async with master_client("kube-scheduler", data) as client:
+    async with told_client("kube-scheduler", data) as (client, tell):
         logger.info("scheduler runs")
         ready()
-        await run.run(client, clock=SystemClock(), ids=system_ids(), rng=random.SystemRandom())
+        rng = random.SystemRandom()
+        await run.run(client, clock=SystemClock(), ids=system_ids(), rng=rng, tell=tell)
 
 
 COMPONENTS: dict[str, Callable[[MasterSettings, DataDir, Ready], Awaitable[None]]] = {

@@ -15,10 +15,12 @@ from bus_world import cluster, until
 
 from busk8s import protocol
 from busk8s.api.object import Json
+from busk8s.api.request import Request
 from busk8s.bus.link import Identity, Link
 from busk8s.bus.streams import Write
 from busk8s.bus.transport import new_keys
 from busk8s.errors import Error
+from busk8s.master.apiserver.components import VERB, Components
 from busk8s.protocol import (
     Ack,
     Beat,
@@ -302,6 +304,29 @@ async def test_a_stream_that_fails_says_why() -> None:
             await anext(c.world.hub.open_stream("n1", "dance", {}))
         with pytest.raises(Error, match='node "n2" is not connected'):
             c.world.hub.open_stream("n2", "log", {})
+
+
+async def test_a_component_of_the_master_shows_its_page_as_long_as_it_is_there(
+    tmp_path: Path,
+) -> None:
+    async with cluster(tmp_path) as c, asyncio.timeout(10):
+        components = Components(c.world.hub)
+        assert not components.there("kube-scheduler")
+        link = c.link(Identity("kube-scheduler"), None)
+
+        async def page(params: Json, write: Write) -> None:
+            await write(f"page {params['path']}".encode())
+
+        link.on_stream(VERB, page)
+        await link.wait_live()
+        assert components.there("kube-scheduler")
+        assert not components.there("kube-controller-manager")
+        asked = components.handlers()
+        answer = await asked["kube-scheduler/slis"](Request("GET", "/metrics/kube-scheduler/slis"))
+        assert answer.body == b"page /metrics/slis"
+        away = Request("GET", "/metrics/kube-controller-manager")
+        with pytest.raises(Error, match="is not connected to the master"):
+            await asked["kube-controller-manager"](away)
 
 
 async def test_a_cancelled_stream_stops_its_handler() -> None:

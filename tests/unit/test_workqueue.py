@@ -65,6 +65,19 @@ def test_of_two_delays_the_earlier_counts() -> None:
     assert queue.take() is None
 
 
+def test_waiting_and_working_are_timed() -> None:
+    clock = HandClock()
+    queue = WorkQueue(clock)
+    queue.add("a")
+    clock.at = 2
+    queue.add("a")  # It waits already: since the first time.
+    assert queue.take() == "a"
+    clock.at = 5
+    assert queue.ages() == [3]
+    queue.done("a")
+    assert (queue.wait_s.total, queue.work_s.total, queue.ages()) == (2, 3, [])
+
+
 def test_back_off_doubles_up_to_its_limit_and_starts_again_after_success() -> None:
     queue = WorkQueue(HandClock())
     delays = [queue.add_rate_limited("a") for _ in range(20)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -38,6 +38,7 @@ from busk8s.master.apiserver.bus import BusFace
 from busk8s.master.apiserver.catalog import Catalog
 from busk8s.master.apiserver.certificates.keeper import CertificateKeeper
 from busk8s.master.apiserver.certificates.renewal import Renewal
+from busk8s.master.apiserver.component_statuses import ComponentStatuses
 from busk8s.master.apiserver.definitions import DefinitionKeeper
 from busk8s.master.apiserver.expiry import EventExpiry
 from busk8s.master.apiserver.fairness.gate import Gate
@@ -127,7 +128,7 @@ async def running(
             streams=bus.streams,
             signer=identity.accounts,
             reviewer=identity.chain,
-            unstored=RenewedLeases(bus.liveness, cache, store, clock),
+            unstored=_unstored(bus, cache, store, clock),
             gate=Gate(cache),
             aggregator=aggregator,
             handlers=wiring.documents(identity, settings, url),
@@ -141,7 +142,7 @@ async def running(
         http = _http(lambda r: front(r), identity, door, clock, ids, aggregator)
         told = (server, admission.metrics, identity.authenticator.metrics, audit, http)
         health = _health(settled, renewal, store)
-        front = _front(server.dispatch, authorizer, health, audit, told, clock)
+        front = _front(server.dispatch, authorizer, health, audit, told, bus, clock)
         await http.open(sockets, renewal.follow(pki.server_context(*identity.authorities)))
         stack.push_async_callback(http.close)
         address = Address(service_ip, seen_by_pods(settings), port, identity.published)
@@ -168,11 +169,31 @@ def _front(
     health: Health,
     audit: Auditor,
     told: Sequence[Measured],
+    bus: BusFace,
     clock: Clock,
 ) -> Front:
     requests = RequestMetrics(frozenset((r.group, r.version, r.plural) for r in scheme.SERVED))
     pages = page_of((requests, *told), health)
-    return Front(dispatch, authorizer, health, requests, clock, audit, pages=pages)
+    asked = bus.components.handlers()
+    return Front(
+        dispatch, authorizer, health, requests, clock, audit, pages=pages, components=asked
+    )
+
+
+def _unstored(
+    bus: BusFace, cache: WatchCache, store: SqliteStore, clock: Clock
+) -> ComponentStatuses:
+    """What readers see that is in no store."""
+
+    def away(name: str) -> Callable[[], str | None]:
+        return lambda: None if bus.components.there(name) else "not connected to the API server"
+
+    troubles = {
+        "controller-manager": away("kube-controller-manager"),
+        "scheduler": away("kube-scheduler"),
+        "etcd-0": lambda: store.trouble,
+    }
+    return ComponentStatuses(troubles, RenewedLeases(bus.liveness, cache, store, clock))
 
 
 def _outgoing(cache: WatchCache, clock: Clock, stack: AsyncExitStack) -> Outgoing:

@@ -20,6 +20,7 @@ from busk8s.clock import Clock
 from busk8s.log import Logger
 from busk8s.master.apiserver.attributes import Attributes, Authorizer
 from busk8s.master.apiserver.catalog import Catalog
+from busk8s.master.apiserver.components import Components
 from busk8s.master.apiserver.join import POD_NETWORK, Joiner, public_key
 from busk8s.master.apiserver.liveness import LEASE_NAMESPACE, UNJOINED_GRACE_S, Liveness
 from busk8s.master.apiserver.views import Views, entries
@@ -96,6 +97,7 @@ class BusFace:
     ) -> None:
         self.hub = Hub(self, clock=clock, epoch=epoch, master=master, beat_interval_s=beat_s)
         self.streams = BusStreams(self.hub)
+        self.components = Components(self.hub)
         self.liveness = Liveness(self._flipped, clock=clock, grace_s=silent_after_s)
         self._cache, self._dispatch, self._clock = cache, dispatch, clock
         self._authorizer = authorizer

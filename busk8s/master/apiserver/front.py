@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
+from busk8s import errors
 from busk8s.api.request import Request, Response
 from busk8s.clock import Clock
 from busk8s.master.apiserver import http_response as form
@@ -87,5 +88,8 @@ class Front:
                 return Response(200, self._pages.slis(), TEXT)
             asked = self._components.get(path.removeprefix("/metrics/"))
             if asked is not None:
-                return await asked(request)
+                try:
+                    return await asked(request)
+                except errors.Error as error:
+                    return form.of_error(error)
         return self._health.answer(request) or await self._dispatch(request)

@@ -105,6 +105,10 @@ class Loop:
                 caches.listen(resource, _listener(post.queue, wake))
 
     @property
+    def queues(self) -> Mapping[str, WorkQueue]:
+        return {post.controller.name: post.queue for post in self._posts}
+
+    @property
     def counts(self) -> Mapping[str, Counts]:
         return {post.controller.name: post.counts for post in self._posts}
 

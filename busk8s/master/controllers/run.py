@@ -7,6 +7,7 @@ Leaves    which process this runs in, and leader election (app).
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 
 from busk8s.api.scheme import REPLICATIONCONTROLLERS
 from busk8s.client.interface import Client
@@ -28,6 +29,7 @@ from busk8s.master.controllers.endpointslices import EndpointSliceController
 from busk8s.master.controllers.garbage import GarbageCollector
 from busk8s.master.controllers.job import JobController
 from busk8s.master.controllers.loop import Controller, Loop
+from busk8s.master.controllers.measures import families
 from busk8s.master.controllers.namespace import NamespaceController
 from busk8s.master.controllers.node_lifecycle import NodeLifecycleController
 from busk8s.master.controllers.perform import Performer
@@ -38,16 +40,25 @@ from busk8s.master.controllers.service_accounts import NamespaceContentsControll
 from busk8s.master.controllers.statefulset import StatefulSetController
 from busk8s.master.controllers.storage_protection import ClaimProtection, VolumeProtection
 from busk8s.master.controllers.taint_eviction import TaintEvictionController
+from busk8s.metrics import Family
 from busk8s.protocol import LIVENESS
 from busk8s.tasks import supervise
+
+Tell = Callable[[Sequence[Family]], None]
 
 _log = Logger("busk8s.controllers")
 
 
-async def run(client: Client, *, clock: Clock, ids: IdSource, ca_pem: str = "") -> None:
+def nobody(told: Sequence[Family]) -> None:
+    """Who asks for no metrics."""
+
+
+async def run(
+    client: Client, *, clock: Clock, ids: IdSource, ca_pem: str = "", tell: Tell = nobody
+) -> None:
     """Run all controllers; returns only by cancellation, raises when one of the parts fails.
 
-    `ca_pem` is the CA that pods are to trust the API server by.
+    `ca_pem` is the CA that pods are to trust the API server by; `tell` is given the metrics.
     """
     caches = SharedCaches(client)
     recorder = Recorder(client, "controller-manager", clock=clock, ids=ids)
@@ -56,6 +67,7 @@ async def run(client: Client, *, clock: Clock, ids: IdSource, ca_pem: str = "") 
     garbage = GarbageCollector(caches)
     custom = CustomKinds(caches, garbage)
     loop = Loop([nodes, garbage, *controllers(caches, ca_pem=ca_pem)], caches, performer, clock)
+    tell(families(loop.queues))
     await supervise(
         caches.run(),
         loop.run(),

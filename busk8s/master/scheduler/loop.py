@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from busk8s import errors
 from busk8s.api.meta import format_time
@@ -21,9 +21,11 @@ from busk8s.clock import Clock
 from busk8s.log import Logger
 from busk8s.master.scheduler.cycle import Chosen, Cycle, Unschedulable
 from busk8s.master.scheduler.framework import Profile
+from busk8s.master.scheduler.measures import SchedulingMetrics
 from busk8s.master.scheduler.pod import PodClasses, PodInfo
 from busk8s.master.scheduler.queue import SchedulingQueue
 from busk8s.master.scheduler.snapshot import Snapshot, node_info
+from busk8s.metrics import Family
 from busk8s.tasks import supervise
 
 BINDINGS_MAX = 64  # Bindings under way at once; more wait in the bounded queue.
@@ -52,10 +54,17 @@ class Scheduler:
         self._assumed: dict[str, PodInfo] = {}  # Counted, but not yet seen bound.
         self._said: dict[str, str] = {}  # uid -> the last message in its condition.
         self._wake = asyncio.Event()
-        self._decided: asyncio.Queue[tuple[PodInfo, Chosen | Unschedulable]] = asyncio.Queue(
+        self._decided: asyncio.Queue[tuple[PodInfo, Chosen | Unschedulable, float]] = asyncio.Queue(
             DECIDED_MAX
         )
         self._synced = {NODES.key: False, PODS.key: False}
+        self._metrics = SchedulingMetrics(profile.scheduler_name)
+
+    def families(self) -> Sequence[Family]:
+        counted, assumed, nodes = self._counted, self._assumed, self._snapshot.nodes
+        return self._metrics.families(
+            lambda: self._queue.counts, lambda: (len(nodes), len(counted), len(assumed))
+        )
 
     async def run(self) -> None:
         """Schedule until cancelled."""
@@ -156,7 +165,10 @@ class Scheduler:
                 pod = self._queue.pop(self._clock.monotonic())
                 if pod is None:
                     break
-                await self._decided.put((pod, self._decide(pod)))
+                began = self._clock.monotonic()
+                decision = self._decide(pod)
+                self._metrics.decisions.observe(self._clock.monotonic() - began)
+                await self._decided.put((pod, decision, began))
             await asyncio.sleep(0)
 
     async def _wait_for_work(self) -> None:
@@ -187,25 +199,30 @@ class Scheduler:
 
     async def _tell_forever(self) -> None:
         while True:
-            pod, decision = await self._decided.get()
+            pod, decision, began = await self._decided.get()
             try:
                 if isinstance(decision, Chosen):
-                    await self._bind(pod, decision.node)
+                    await self._bind(pod, decision.node, began)
                 else:
+                    self._metrics.attempted("unschedulable", self._clock.monotonic() - began)
                     await self._say_unschedulable(pod, decision)
             except errors.Error as error:
                 log.warning("telling the API failed", pod=pod.key, why=error.message)
 
-    async def _bind(self, pod: PodInfo, node: str) -> None:
+    async def _bind(self, pod: PodInfo, node: str, began: float) -> None:
         try:
             for plugin in self._profile.binds:
                 await plugin.bind(pod, node)
         except errors.Error as error:
+            self._metrics.attempted("error", self._clock.monotonic() - began)
             self._take_back(pod, node)
             if error.code != 404:  # Gone meanwhile is no failure worth an event.
                 why = f"running Bind plugin {plugin.name!r}: {error.message}"
                 self._emit(pod, "Warning", "FailedScheduling", why)
             return
+        now = self._clock.monotonic()
+        self._metrics.attempted("scheduled", now - began)
+        self._metrics.placed(pod.attempts, now - pod.queued_at)
         self._queue.drop(pod.uid)
         message = f"Successfully assigned {pod.key} to {node}"
         self._emit(pod, "Normal", "Scheduled", message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Sequence
 
 from busk8s.client.interface import Client
 from busk8s.client.recorder import Recorder
@@ -11,11 +12,20 @@ from busk8s.ids import IdSource
 from busk8s.master.scheduler.loop import Scheduler
 from busk8s.master.scheduler.pod import PodInfo
 from busk8s.master.scheduler.profile import SCHEDULER_NAME, default_profile
+from busk8s.metrics import Family
 from busk8s.tasks import supervise
 
+Tell = Callable[[Sequence[Family]], None]
 
-async def run(client: Client, *, clock: Clock, ids: IdSource, rng: random.Random) -> None:
-    """Schedule until cancelled; raises when one of the parts fails."""
+
+def nobody(told: Sequence[Family]) -> None:
+    """Who asks for no metrics."""
+
+
+async def run(
+    client: Client, *, clock: Clock, ids: IdSource, rng: random.Random, tell: Tell = nobody
+) -> None:
+    """Schedule until cancelled; raises when one of the parts fails. `tell` is given the metrics."""
     recorder = Recorder(client, SCHEDULER_NAME, clock=clock, ids=ids)
 
     def emit(pod: PodInfo, kind: str, reason: str, message: str) -> None:
@@ -29,4 +39,5 @@ async def run(client: Client, *, clock: Clock, ids: IdSource, rng: random.Random
         recorder.event(about, "Warning" if kind == "Warning" else "Normal", reason, message)
 
     scheduler = Scheduler(client, default_profile(client), clock=clock, rng=rng, emit=emit)
+    tell(scheduler.families())
     await supervise(scheduler.run(), recorder.run())

@@ -13,6 +13,7 @@ from busk8s.api.scheme import EVENTS, NODES, PODS
 from busk8s.errors import Error
 from busk8s.ids import RandomIds
 from busk8s.master.scheduler.run import run
+from busk8s.metrics import Family, text
 from busk8s.tasks import Nursery
 from tests.unit.controllers.cluster import Cluster, until
 
@@ -52,6 +53,27 @@ def why_not(cluster: Cluster, name: str) -> str:
 
 def events(cluster: Cluster, reason: str) -> list[str]:
     return [e.data["message"] for e in cluster.all(EVENTS) if e.data["reason"] == reason]
+
+
+async def test_what_was_tried_and_how_it_ended_is_counted() -> None:
+    cluster = Cluster()
+    await cluster.open()
+    told: list[Family] = []
+    async with Nursery(lambda _, error: None) as nursery:
+        ids = RandomIds(random.Random(1))
+        rng = random.Random(2)
+        nursery.spawn(run(cluster.client, clock=cluster.clock, ids=ids, rng=rng, tell=told.extend))
+        await add_node(cluster, "n1")
+        await cluster.create(PODS, pod("a"))
+        await cluster.create(PODS, pod("big", cpu="64"))
+        await until(lambda: node_of(cluster, "a") and why_not(cluster, "big"))
+        page = text(told).decode()
+    by = 'profile="default-scheduler",result='
+    assert f'scheduler_schedule_attempts_total{{{by}"scheduled"}} 1\n' in page
+    assert f'scheduler_schedule_attempts_total{{{by}"unschedulable"}} 1\n' in page
+    assert 'scheduler_pending_pods{queue="unschedulable"} 1\n' in page
+    assert 'scheduler_pod_scheduling_sli_duration_seconds_count{attempts="1"} 1\n' in page
+    assert 'scheduler_scheduler_cache_size{type="nodes"} 1\n' in page
 
 
 async def test_a_pod_is_bound_and_an_event_says_where() -> None:

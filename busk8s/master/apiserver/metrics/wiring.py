@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from busk8s.api.discovery import version
+from busk8s.api.discovery import build_labels
 from busk8s.api.object import Object
 from busk8s.exposition import Page
 from busk8s.master.apiserver.health import Health
@@ -17,17 +17,6 @@ from busk8s.master.store.watch import WatchCache
 from busk8s.metrics import Family, Gauge, Labels
 
 APISERVICES = "apiservices.apiregistration.k8s.io"
-_BUILD = (
-    ("build_date", "buildDate"), ("compiler", "compiler"), ("git_commit", "gitCommit"),
-    ("git_tree_state", "gitTreeState"), ("git_version", "gitVersion"), ("go_version", "goVersion"),
-    ("major", "major"), ("minor", "minor"), ("platform", "platform"),
-)  # fmt: skip
-
-
-def build_info() -> dict[str, str]:
-    """The labels of kubernetes_build_info."""
-    said = version()
-    return {label: str(said[key]) for label, key in _BUILD}
 
 
 class Measured(Protocol):
@@ -38,7 +27,7 @@ class Measured(Protocol):
 
 def page_of(parts: Sequence[Measured], health: Health) -> Page:
     told = [family for part in parts for family in part.families()]
-    return Page(told, health.families(), build=build_info())
+    return Page(told, health.families(), build=build_labels())
 
 
 def gauges(cache: WatchCache) -> Sequence[Family]:
