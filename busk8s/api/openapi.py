@@ -111,6 +111,36 @@ def v3(resources: Iterable[Resource], group: str, version: str) -> bytes | None:
     return orjson.dumps(document)
 
 
+def whole_schema(resource: Resource) -> Json | None:
+    """The schema of one kind, with what it refers to in its place; a circle ends in any object.
+
+    What is a text or a number is said as custom schemas say it.
+    """
+    definitions = {**_definitions(), **_custom((resource,), v2=False)}
+    name = _names_by_kind(definitions).get((resource.group, resource.version, resource.kind))
+    if name is None:
+        return None
+    either = {"x-kubernetes-int-or-string": True}
+    definitions |= {_INT_OR_STRING: either, _QUANTITY: either}
+    return _whole(definitions[name], definitions, (name,))
+
+
+def _whole(schema: Json, definitions: Mapping[str, Json], above: tuple[str, ...]) -> Json:
+    reference = schema.get("$ref")
+    if isinstance(reference, str):
+        name = reference.removeprefix(_V2_REF)
+        if name in above or name not in definitions:
+            return {"type": "object"}
+        schema, above = definitions[name], (*above, name)
+    found = dict(schema)
+    if isinstance(properties := found.get("properties"), dict):
+        found["properties"] = {k: _whole(v, definitions, above) for k, v in properties.items()}
+    for inner in ("items", "additionalProperties"):
+        if isinstance(found.get(inner), dict):
+            found[inner] = _whole(found[inner], definitions, above)
+    return found
+
+
 def _signature(resources: Iterable[Resource]) -> bytes:
     """Changes when the document of these resources does."""
     schemas = [r.custom.identity for r in resources if r.custom is not None]

@@ -19,6 +19,7 @@ from busk8s.clock import Clock
 from busk8s.config import ConfigError, DataDir, MasterSettings, listen, own_address, write_private
 from busk8s.ids import IdSource
 from busk8s.log import Logger
+from busk8s.master.apiserver.admission.policies.checking import PolicyChecker
 from busk8s.master.apiserver.admission.wiring import Wired
 from busk8s.master.apiserver.aggregation.aggregator import Aggregator
 from busk8s.master.apiserver.aggregation.availability import Availability
@@ -254,6 +255,8 @@ def _keep_going(
     quotas = QuotaKeeper(server.parts.quotas, cache, dispatch, clock)
     nursery.spawn(definitions.run(), name="custom resource definitions")
     nursery.spawn(quotas.run(), name="quotas")
+    policies = PolicyChecker(cache, server.parts.catalog, dispatch)
+    nursery.spawn(policies.run(), name="policies checked")
     nursery.spawn(EventExpiry(server.parts.store, cache, clock).run(), name="old events")
 
 
