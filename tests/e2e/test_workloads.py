@@ -91,6 +91,54 @@ def test_a_job_that_fails_says_why(cluster: Cluster) -> None:
     assert {c["reason"] for c in conditions} == {"BackoffLimitExceeded"}
 
 
+POLICIES = """
+apiVersion: batch/v1
+kind: Job
+metadata: {name: policies}
+spec:
+  completions: 3
+  parallelism: 3
+  completionMode: Indexed
+  backoffLimitPerIndex: 0
+  podFailurePolicy:
+    rules:
+    - {action: FailIndex, onExitCodes: {operator: In, values: [7]}}
+    - {action: FailJob, onExitCodes: {operator: In, values: [42]}}
+  template:
+    spec:
+      restartPolicy: Never
+      containers:
+      - {name: c, image: none, command: [sh, -c, 'exit $((JOB_COMPLETION_INDEX == 1 ? CODE : 0))']}
+"""
+
+
+def test_policies_say_what_a_failed_pod_means(cluster: Cluster) -> None:
+    cluster.apply(POLICIES.replace("policies", "by-index").replace("CODE", "7"))
+    cluster.kubectl("wait --for=condition=failed job/by-index --timeout=30s")
+    found = status(cluster, "job by-index")
+    assert (found["completedIndexes"], found["failedIndexes"]) == ("0,2", "1")
+    assert {c["reason"] for c in found["conditions"]} == {"FailedIndexes"}
+    cluster.apply(POLICIES.replace("policies", "at-once").replace("CODE", "42"))
+    cluster.kubectl("wait --for=condition=failed job/at-once --timeout=30s")
+    (failed, *_) = status(cluster, "job at-once")["conditions"]
+    assert failed["reason"] == "PodFailurePolicy"
+    assert "failed with exit code 42 matching FailJob rule at index 1" in failed["message"]
+
+
+def test_enough_success_completes_a_job(cluster: Cluster) -> None:
+    enough = POLICIES.replace("policies", "enough").replace("backoffLimitPerIndex: 0", "SUCCESS")
+    enough = enough[: enough.index("  podFailurePolicy")] + enough[enough.index("  template") :]
+    rule = 'successPolicy: {rules: [{succeededIndexes: "0"}]}'
+    leader = "[ $JOB_COMPLETION_INDEX = 0 ] || sleep 1000"
+    enough = enough.replace("SUCCESS", rule)
+    enough = enough.replace("exit $((JOB_COMPLETION_INDEX == 1 ? CODE : 0))", leader)
+    cluster.apply(enough)
+    cluster.kubectl("wait --for=condition=complete job/enough --timeout=60s")
+    found = status(cluster, "job enough")
+    assert {c["reason"] for c in found["conditions"]} == {"SuccessPolicy"}
+    assert (found["completedIndexes"], found["succeeded"]) == ("0", 1)
+
+
 def test_a_daemon_runs_on_each_node_and_is_updated(cluster: Cluster) -> None:
     cluster.apply(workload("DaemonSet", "daemon"))
     cluster.kubectl("rollout status ds/daemon --timeout=30s")

@@ -18,6 +18,7 @@ from busk8s.api.rules.cause import (
     required,
     too_long,
 )
+from busk8s.api.rules.job_policies import validate_policies
 from busk8s.api.rules.job_status import is_true
 from busk8s.api.rules.ratcheting import of_template
 from busk8s.api.rules.scheduling import validate_label_selector
@@ -107,6 +108,7 @@ def validate_own_fields(spec: Json, path: str, causes: list[Cause]) -> None:
             "Indexed"
         )
         causes.append(invalid(f"{path}.parallelism", parallelism, detail))
+    validate_policies(spec, path, causes)
     policy = spec.get("podReplacementPolicy")
     known = REPLACEMENT_POLICIES if spec.get("podFailurePolicy") is None else ("Failed",)
     if policy is not None and policy not in known:

@@ -35,7 +35,6 @@ Json = dict[str, Any]
 
 STRATEGIES = ("Recreate", "RollingUpdate")
 JOB_RESTARTS = ("OnFailure", "Never")
-JOB_REFUSED = ("podFailurePolicy", "successPolicy", "backoffLimitPerIndex", "maxFailedIndexes")
 
 
 def validate_deployment(deployment: Json, causes: list[Cause], allowed: Tolerance = STRICT) -> None:
@@ -128,12 +127,6 @@ def validate_job_spec(
         "ttlSecondsAfterFinished", "backoffLimitPerIndex", "maxFailedIndexes",
     ):  # fmt: skip
         causes += not_negative(f"{path}.{name}", spec.get(name))
-    # Differs from Kubernetes: what the Job controller does not act upon is refused, not ignored.
-    causes += [
-        forbidden(f"{path}.{name}", f"{name} is not supported by busk8s yet")
-        for name in JOB_REFUSED
-        if spec.get(name) is not None
-    ]
     template = spec.get("template") or {}
     validate_template(template, f"{path}.template", causes, allowed)
     policy = (template.get("spec") or {}).get("restartPolicy") or ""

@@ -18,7 +18,8 @@ from busk8s.client.reflector import SharedCaches
 from busk8s.errors import Error
 from busk8s.master.controllers.actions import Patch, Plan
 from busk8s.master.controllers.children import claim, controller_of, is_finished, owned_key, spec_of
-from busk8s.master.controllers.job_plan import Observed, plan
+from busk8s.master.controllers.job_count import Observed
+from busk8s.master.controllers.job_plan import plan
 from busk8s.master.controllers.job_pods import FINALIZER, is_tracked
 from busk8s.master.controllers.loop import Wake, own_key
 from busk8s.master.controllers.slim import slim_pod

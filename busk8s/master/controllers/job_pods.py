@@ -6,7 +6,7 @@ Leaves    how many there are to be and what they count for (job_plan).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import count, islice
 
 from busk8s.api.meta import parse_time
@@ -20,14 +20,18 @@ from busk8s.master.controllers.children import (
 
 FINALIZER = "batch.kubernetes.io/job-tracking"
 INDEX = "batch.kubernetes.io/job-completion-index"
+NO_NOTES: Mapping[str, str] = {}
 INDEX_VARIABLE = "JOB_COMPLETION_INDEX"
 BACKOFF_FIRST_S = 10.0  # As Kubernetes: 10 s after the first failure, doubled up to 10 min.
 BACKOFF_MAX_S = 600.0
 BACKOFF_DOUBLINGS_MAX = 16  # Far beyond BACKOFF_MAX_S; keeps the power small.
 
 
-def pod_for(job: Object, index: int | None) -> Json:
-    """The pod of the template; of an Indexed Job it knows its index in every way upstream has."""
+def pod_for(job: Object, index: int | None, notes: Mapping[str, str] = NO_NOTES) -> Json:
+    """The pod of the template; of an Indexed Job it knows its index in every way upstream has.
+
+    `notes`: annotations of ours.
+    """
     template = spec_of(job).get("template") or {}
     given, spec = template.get("metadata") or {}, template.get("spec") or {}
     labels, annotations = dict(given.get("labels") or {}), dict(given.get("annotations") or {})
@@ -36,6 +40,7 @@ def pod_for(job: Object, index: int | None) -> Json:
         base = f"{job.name}-{index}-"
         labels[INDEX] = annotations[INDEX] = str(index)
         spec = _with_index(spec, f"{job.name}-{index}")
+    annotations |= notes
     metadata: Json = {"generateName": base, "namespace": job.namespace, "labels": labels}
     if annotations:
         metadata["annotations"] = annotations
@@ -164,5 +169,10 @@ def backoff_until(pods: Iterable[Object]) -> float:
     since = [at for at in failed if at > succeeded]
     if not since:
         return 0.0
-    doublings = min(len(since) - 1, BACKOFF_DOUBLINGS_MAX)
-    return max(since) + min(BACKOFF_FIRST_S * 2.0**doublings, BACKOFF_MAX_S)
+    return max(since) + growing_backoff(len(since))
+
+
+def growing_backoff(failures: int) -> float:
+    """Seconds to wait after so many failures in a row (one at least)."""
+    doublings = min(failures - 1, BACKOFF_DOUBLINGS_MAX)
+    return min(BACKOFF_FIRST_S * 2.0**doublings, BACKOFF_MAX_S)

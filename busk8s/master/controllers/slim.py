@@ -25,6 +25,12 @@ POD_SPEC = ("nodeName", "hostname", "subdomain")
 POD_STATUS = ("phase", "podIP", "podIPs")
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 
+# Besides what a pod may cost: how often pods of its index of a Job have failed before it.
+ANNOTATIONS = (
+    DELETION_COST, "batch.kubernetes.io/job-index-failure-count",
+    "batch.kubernetes.io/job-index-ignored-failure-count",
+)  # fmt: skip
+
 _shared: dict[bytes, Any] = {}
 
 
@@ -45,9 +51,30 @@ def slim_pod(pod: Object) -> Object:
     restarts = sum(c.get("restartCount", 0) for c in ran)
     if restarts:
         state["containerStatuses"] = [{"restartCount": restarts}]
+    if state.get("phase") == "Failed":
+        _keep_failure(state, status)
     if finished := [at for c in ran if (at := _finished_at(c))]:
         state["finishedAt"] = max(finished)
     return _slim(pod, whole, {"spec": kept, "status": state})
+
+
+def _keep_failure(state: Json, status: Json) -> None:
+    """What a Job's policy may look at: how containers ended, what was said of the pod."""
+    state["conditions"] += [
+        {"type": c["type"], "status": c.get("status")}
+        for c in status.get("conditions") or ()
+        if c["type"] != "Ready"
+    ]
+    for field in ("containerStatuses", "initContainerStatuses"):
+        if ended := [_ended(c) for c in status.get(field) or ()]:
+            state[field] = ended
+
+
+def _ended(container: Json) -> Json:
+    terminated = (container.get("state") or {}).get("terminated")
+    state = {"terminated": {"exitCode": terminated.get("exitCode", 0)}} if terminated else {}
+    name, restarts = container.get("name"), container.get("restartCount", 0)
+    return {"name": name, "restartCount": restarts, "state": state}
 
 
 def slim_node(node: Object) -> Object:
@@ -65,9 +92,9 @@ def _slim(obj: Object, whole: Json, content: Json) -> Object:
         for key in METADATA
         if key in before
     }
-    cost = (before.get("annotations") or {}).get(DELETION_COST)
-    if cost is not None:
-        metadata["annotations"] = {DELETION_COST: cost}
+    annotations = before.get("annotations") or {}
+    if kept := {key: annotations[key] for key in ANNOTATIONS if key in annotations}:
+        metadata["annotations"] = kept
     resource = obj.resource
     data = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": metadata}
     return Object(

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from busk8s.api.meta import format_time
 from busk8s.api.object import Json, Object
 from busk8s.api.scheme import EVENTS, JOBS, PODS
-from busk8s.errors import Error
 from busk8s.master.controllers.actions import Create, Delete, Emit, Patch, Plan, Update
 from busk8s.master.controllers.children import Claim, condition, is_finished, status_of
-from busk8s.master.controllers.job_plan import Observed, ended, plan
+from busk8s.master.controllers.job_count import Observed
+from busk8s.master.controllers.job_end import ended
+from busk8s.master.controllers.job_plan import plan
 from busk8s.master.controllers.job_pods import (
     FINALIZER,
     INDEX,
@@ -384,13 +385,6 @@ async def test_an_expired_job_goes_with_its_pods() -> None:
         await end(cluster, running(cluster)[0], "Succeeded")
         await until(lambda: is_said(cluster, "Complete"))
         await until(lambda: not cluster.all(PODS) and not cluster.all(JOBS))
-
-
-async def test_what_a_job_cannot_do_here_is_refused_by_name() -> None:
-    async with control_plane() as cluster:
-        rules = [{"action": "FailJob", "onExitCodes": {"operator": "In", "values": [1]}}]
-        with pytest.raises(Error, match="podFailurePolicy is not supported"):
-            await cluster.create(JOBS, manifest(podFailurePolicy={"rules": rules}))
 
 
 def test_events_tell_of_the_end() -> None:

@@ -29,6 +29,7 @@ from busk8s.master.apiserver.write import check_address
 
 EVICTION = Resource("policy", "v1", "evictions", "Eviction", namespaced=True)
 BUDGET_ATTEMPTS_MAX = 20  # Lost races for one budget before the caller is asked to come back.
+SAID_ATTEMPTS_MAX = 20  # Lost races for the pod, its kubelet's for the most part.
 DISRUPTED_PODS_MAX = 2_000  # Pods a budget may wait for; upstream's number.
 RETRY_AFTER_S = 10
 VIOLATES = "Cannot evict pod as it would violate the pod's disruption budget."
@@ -55,8 +56,37 @@ async def create(parts: Parts, call: Call) -> Response:
         await _take_disruption(parts, call, pod, asked)
     if not asked.uid:
         asked = dataclasses.replace(asked, uid=pod.uid)
+    revision = await _say_why(parts, call, asked.dry_run)
+    if asked.revision and asked.revision == str(pod.revision):
+        asked = dataclasses.replace(asked, revision=revision)
     await delete_object(parts, call, asked)
     return rest.with_warnings(Response(201, CREATED), warnings)
+
+
+async def _say_why(parts: Parts, call: Call, dry_run: bool) -> str:
+    """Note in the pod why it goes, for its Job to read; the version that says so."""
+    reason = {
+        "type": "DisruptionTarget",
+        "status": "True",
+        "reason": "EvictionByEvictionAPI",
+        "message": "Eviction API: evicting",
+    }
+    for _ in range(SAID_ATTEMPTS_MAX):
+        pod = find(parts, call)
+        status = pod.data.get("status") or {}
+        conditions = list(status.get("conditions") or ())
+        said: Json = next((c for c in conditions if c.get("type") == "DisruptionTarget"), {})
+        if all(said.get(key) == value for key, value in reason.items()):
+            return str(pod.revision)
+        since = said.get("lastTransitionTime") if said.get("status") == "True" else None
+        stamp = since or format_time(parts.clock.now())
+        conditions = [c for c in conditions if c is not said]
+        conditions.append({**said, **reason, "lastTransitionTime": stamp})
+        data = {**pod.data, "metadata": dict(pod.metadata)}
+        data["status"] = {**status, "conditions": conditions}
+        if (made := await put(parts, call, data, pod, dry_run)) is not None:
+            return str(made.revision)
+    raise errors.conflict(call.resource.plural, call.name)
 
 
 def _unprotected(pod: Object) -> bool:
