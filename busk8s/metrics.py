@@ -49,6 +49,11 @@ class Counter:
             if len(values) < SERIES_MAX:
                 values[labels] = by
 
+    def forget(self, label: str, value: str) -> None:
+        """Let go of every series of something that is gone."""
+        at = self._labels.index(label)
+        self.values = {labels: n for labels, n in self.values.items() if labels[at] != value}
+
     def samples(self) -> Iterator[Sample]:
         for labels, value in self.values.items():
             yield "", self._labels, labels, value

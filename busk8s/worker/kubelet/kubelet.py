@@ -36,6 +36,9 @@ from busk8s.worker.kubelet.pleg import Pleg
 from busk8s.worker.kubelet.pod_worker import PodWorker
 from busk8s.worker.kubelet.pods import ContainerSpec, Pod
 from busk8s.worker.kubelet.probes import Probes
+from busk8s.worker.kubelet.read_api.answers import VERB as READ_API
+from busk8s.worker.kubelet.read_api.answers import ReadApi
+from busk8s.worker.kubelet.read_api.observed import Seen
 from busk8s.worker.kubelet.relist import PodState
 from busk8s.worker.kubelet.resize import Pending
 from busk8s.worker.kubelet.status import Host
@@ -120,8 +123,29 @@ class Kubelet:
         view_file = Path(root_dir or ".") / "view.checkpoint"
         self._checkpoint = Checkpoint(view_file, clock, self._take, enabled=bool(root_dir))
         self._rotation = Rotation(root_dir, runtime, clock, self._with_states)
-        logs = LogStream(root_dir, view, self._parts.pleg, self._parts.writer, clock)
+        self._serve(link, pods_max)
+
+    def _serve(self, link: Link, pods_max: int) -> None:
+        """What the master may ask for."""
+        parts = self._parts
+        logs = LogStream(parts.root, parts.view, parts.pleg, parts.writer, parts.clock)
+        reads = ReadApi(
+            self.node_name, parts.root, self, parts.runtime, logs, self._machine, parts.clock,
+            pods_max=pods_max, probes=parts.probes.results,
+        )  # fmt: skip
         link.on_stream("log", logs.serve)
+        link.on_stream(READ_API, reads.serve)
+
+    def seen(self) -> list[Seen]:
+        """Every pod as it is known here now."""
+        writer, pleg = self._parts.writer, self._parts.pleg
+        return [
+            Seen(pod, pleg.peek(uid), writer.latest(uid) or pod.status)
+            for uid, pod in self._parts.view.pods.items()
+        ]
+
+    def trouble(self) -> str:
+        return self._parts.pleg.failure
 
     def _with_states(self) -> list[tuple[Pod, PodState]]:
         return [(worker.pod, self._parts.pleg.peek(uid)) for uid, worker in self._workers.items()]

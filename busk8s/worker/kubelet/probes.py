@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from busk8s.clock import Clock
+from busk8s.metrics import Counter
 from busk8s.tasks import Nursery
 from busk8s.worker.kubelet.plan import Health
 from busk8s.worker.kubelet.pods import ContainerSpec, Pod
@@ -30,6 +31,7 @@ from busk8s.worker.kubelet.probers import Answer, ask
 from busk8s.worker.kubelet.relist import PodState
 from busk8s.worker.runtime.base import Runtime, RuntimeFailure
 
+RESULT_LABELS = ("container", "namespace", "pod", "pod_uid", "probe_type", "result")
 IN_FLIGHT_MAX = 32
 KINDS: tuple[ProbeKind, ...] = ("startup", "liveness", "readiness")
 
@@ -80,6 +82,8 @@ class Probes:
         self._count = 0
         self._changed = asyncio.Event()
         self._free = asyncio.Semaphore(IN_FLIGHT_MAX)
+        self._counted: dict[str, bool] = {}  # Pods that have results.
+        self.results = Counter("prober_probe_total", "Probes by what they found.", RESULT_LABELS)
 
     def watch(self, pod: Pod, state: PodState, ip: str) -> None:
         """Probe what runs of `pod` and has probes; forget what does not run any more."""
@@ -98,6 +102,8 @@ class Probes:
             self._of_pod.pop(pod.uid, None)
 
     def forget(self, uid: str) -> None:
+        if self._counted.pop(uid, False):
+            self.results.forget("pod_uid", uid)
         for container_id in self._of_pod.pop(uid, {}):
             del self._probed[container_id]
 
@@ -189,6 +195,11 @@ class Probes:
         before = probed.health()
         spec = probed.probes[kind]
         probed.states[kind] = step(spec, probed.states[kind], answer.ok)
+        self._counted[probed.pod.uid] = True
+        pod, result = probed.pod, "successful" if answer.ok else "failed"
+        self.results.inc(
+            (probed.spec.name, pod.namespace, pod.name, pod.uid, kind.capitalize(), result)
+        )
         if not answer.ok:
             self._on_failure(probed.pod, probed.spec, kind, answer.output)
         if kind == "startup" and probed.started:

@@ -1,46 +1,53 @@
-"""`proxy` of pods and Services: HTTP to what runs in the cluster, through the API server.
+"""`proxy` of pods, Services and nodes: HTTP to what runs in the cluster, through the API server.
 
 Owns      reading `[scheme:]name[:port]`, where that leads, paths before and behind.
-Leaves    passing on (proxying), permission (authz: the verb of the method on `…/proxy`).
-Differs from Kubernetes: nodes have no `proxy`, as kubelets here listen on no port; links in HTML
-pages are not rewritten, only Location.
-Source    upstream's ResourceLocation of pods and services, and its proxy transport.
+Leaves    passing on (proxying), asking kubelets (kubelet_reads), permission (authz: the verb of
+          the method on `…/proxy`).
+Differs from Kubernetes: kubelets here listen on no port, so theirs is asked over the bus, and only
+reads; links in HTML pages are not rewritten, only Location.
+Source    upstream's ResourceLocation of pods, services and nodes, and its proxy transport.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
-from urllib.parse import urlsplit
+from collections.abc import Callable, Mapping, Sequence
+from urllib.parse import unquote, urlsplit
 
 from busk8s import errors
 from busk8s.api.object import Json
 from busk8s.api.request import Request, Response
 from busk8s.master.apiserver.attributes import Attributes, Operation
 from busk8s.master.apiserver.endpoints import ready_endpoints
+from busk8s.master.apiserver.join import public_key
 from busk8s.master.apiserver.outgoing import Target
 from busk8s.master.apiserver.parts import Parts
 from busk8s.master.apiserver.proxying import Destination, forward, raw_path, unreachable
+from busk8s.master.apiserver.subresources.kubelet_reads import ask_kubelet
 
+KUBELET_PORT = "10250"  # Upstream's; here it is nobody's.
 PORT_DEFAULT = {"http": 80, "https": 443}
 
 
 async def proxy(parts: Parts, request: Request, attributes: Attributes) -> Response:
-    """Any method on pods/NAME/proxy[/PATH] and services/NAME/proxy[/PATH]."""
+    """Any method on NAME/proxy[/PATH] of pods, services and nodes."""
     resource = attributes.resource
     assert resource is not None
-    if resource.key == "nodes" or parts.outgoing is None:
-        why = f"{resource.plural}/proxy is not supported: kubelets here listen on no port"
-        raise errors.Error(501, "NotImplemented", why)
-    before, behind, query = split(raw_path(request))
+    of_node = resource.key == "nodes"
+    before, behind, query = split(raw_path(request), NODE_SEGMENTS if of_node else SEGMENTS)
     body: Json = {"kind": resource.kind + "ProxyOptions", "apiVersion": "v1"}
     operation = Operation(attributes, "CONNECT", {**body, "path": behind.lstrip("/")})
     await parts.admission.mutate(operation)
     await parts.admission.validate(operation)
-    of = _of_pod if resource.key == "pods" else _of_service
-    target = of(parts, attributes)
+    target = _OF[resource.key](parts, attributes)
     if not behind and request.method in ("GET", "HEAD") and not request.upgrade:
         return Response(301, headers=(("Location", f"{before}/{query}"),))
+    if target is None:
+        node = scheme_name_port(attributes.name)
+        assert node is not None
+        return await ask_kubelet(parts, request, node[1], unquote(behind) or "/")
+    if parts.outgoing is None:
+        raise errors.Error(501, "NotImplemented", f"{resource.plural}/proxy is not available here")
     host = next((value for name, value in request.lines if name.lower() == "host"), "")
     added = (
         ("X-Forwarded-Uri", before + behind),
@@ -52,16 +59,17 @@ async def proxy(parts: Parts, request: Request, attributes: Attributes) -> Respo
 
 
 SEGMENTS = 7  # api, v1, namespaces, NAMESPACE, services, NAME, proxy
+NODE_SEGMENTS = 5  # api, v1, nodes, NAME, proxy
 
 
-def split(path: str) -> tuple[str, str, str]:
+def split(path: str, segments: int = SEGMENTS) -> tuple[str, str, str]:
     """The raw path up to `/proxy`, what is behind it, and `?query`."""
     path, question, query = path.partition("?")
     at = seen = 0
     for part in path.split("/"):
         at += len(part) + 1
         seen += bool(part)
-        if seen == SEGMENTS:
+        if seen == segments:
             break
     return path[: at - 1], path[at - 1 :], question + query
 
@@ -135,6 +143,27 @@ def _of_pod(parts: Parts, attributes: Attributes) -> Target:
     return _target(scheme, address, int(port) if port else PORT_DEFAULT[scheme or "http"])
 
 
+def _of_node(parts: Parts, attributes: Attributes) -> Target | None:
+    """None: its kubelet, which is asked over the bus."""
+    asked = scheme_name_port(attributes.name)
+    if asked is None:
+        raise errors.bad_request(f'invalid node request "{attributes.name}"')
+    scheme, name, port = asked
+    node = parts.cache.get("nodes", "", name)
+    if node is None:
+        raise errors.not_found("nodes", name)
+    if port in ("", KUBELET_PORT):
+        if public_key(node) is None:
+            why = f'the kubelet of node "{name}" is not on the bus: nodes/proxy is not supported'
+            raise errors.Error(501, "NotImplemented", why)
+        return None
+    addresses = (node.data.get("status") or {}).get("addresses") or ()
+    host = next((str(a.get("address")) for a in addresses if a.get("type") == "InternalIP"), "")
+    if not _allowed(host) or not _is_port(port):
+        raise errors.bad_request("address not allowed")
+    return _target(scheme, host, int(port))
+
+
 def _is_port(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 6 and 0 < int(text) < 65536
 
@@ -150,3 +179,10 @@ def _allowed(address: str) -> bool:
 
 def _target(scheme: str, host: str, port: int) -> Target:
     return Target(host, port, insecure=True, plain=scheme != "https")
+
+
+_OF: Mapping[str, Callable[[Parts, Attributes], Target | None]] = {
+    "pods": _of_pod,
+    "services": _of_service,
+    "nodes": _of_node,
+}

@@ -1,0 +1,1 @@
+"""What a kubelet answers to readers: health, pods, statistics, metrics, logs."""
