@@ -36,6 +36,7 @@ class Error(Exception):
         uid: str = "",
         causes: Sequence[Cause] = (),
         retry_after_s: int = 0,
+        generic: bool = False,
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -47,6 +48,8 @@ class Error(Exception):
         self.uid = uid
         self.causes = tuple(causes)
         self.retry_after_s = retry_after_s
+        self.generic = generic  # About no object: upstream says `details`, and nothing in them.
+        self.plain = False  # Told as text: the path is no part of the API.
         self.warnings: tuple[str, ...] = ()  # told to the client beside the refusal
 
     def to_status(self) -> dict[str, Any]:
@@ -67,7 +70,7 @@ class Error(Exception):
             details["causes"] = [_cause(cause) for cause in self.causes]
         if self.retry_after_s:
             details["retryAfterSeconds"] = self.retry_after_s
-        if details:
+        if details or self.generic:
             status["details"] = details
         status["code"] = self.code
         if not self.reason:
@@ -128,12 +131,20 @@ def not_found(resource: str, name: str, *, group: str = "") -> Error:
 
 
 def path_not_found() -> Error:
-    return Error(404, "NotFound", "the server could not find the requested resource")
+    message = "the server could not find the requested resource"
+    return Error(404, "NotFound", message, generic=True)
 
 
-def method_not_allowed(method: str, resource: str = "") -> Error:
-    message = f"the server does not allow this method on the requested resource: {method}"
-    return Error(405, "MethodNotAllowed", message, kind=resource)
+def nothing_here() -> Error:
+    """404 for a path outside the API, told as text."""
+    error = Error(404, "NotFound", "404 page not found")
+    error.plain = True
+    return error
+
+
+def method_not_allowed() -> Error:
+    message = "the server does not allow this method on the requested resource"
+    return Error(405, "MethodNotAllowed", message, generic=True)
 
 
 def not_acceptable(offered: Sequence[str]) -> Error:
@@ -175,6 +186,11 @@ def unsupported_media_type(content_type: str, offered: Sequence[str]) -> Error:
     return Error(415, "UnsupportedMediaType", message)
 
 
+def unsupported_patch() -> Error:
+    """415 for a patch of a built-in kind; those of custom kinds name what is accepted."""
+    return Error(415, "UnsupportedMediaType", "415: Unsupported Media Type", generic=True)
+
+
 def invalid(kind: str, name: str, causes: Sequence[Cause], *, group: str = "") -> Error:
     """422 with one cause a field; `kind` is the kind, not the plural, as upstream has it."""
     subject = f'{_qualified(kind, group)} "{name}"' if name else f'{_qualified(kind, group)} ""'
@@ -189,7 +205,8 @@ def too_many_requests(message: str, retry_after_s: int = 1) -> Error:
 
 
 def internal(message: str) -> Error:
-    return Error(500, "InternalError", f"Internal error occurred: {message}")
+    said = f"Internal error occurred: {message}"
+    return Error(500, "InternalError", said, causes=[Cause("", message)])
 
 
 def unavailable(message: str) -> Error:

@@ -15,10 +15,10 @@ from typing import Any
 import orjson
 from pydantic import BaseModel
 
-from busk8s.api import fieldcheck, protobuf, scheme, yamlbody
+from busk8s.api import fieldcheck, gojson, protobuf, scheme, yamlbody
 from busk8s.api.customkind import CustomKind
 from busk8s.api.formats import normalise, plan_of
-from busk8s.api.mismatch import TypeMismatch
+from busk8s.api.mismatch import TypeMismatch, json_kind
 from busk8s.api.scheme import Resource
 from busk8s.api.types.markers import Model
 from busk8s.api.types.meta_v1 import ObjectMeta
@@ -54,8 +54,10 @@ def decode(
         data = from_protobuf(body)
     else:
         raise unsupported_media_type(content_type, JSON_TYPES)
+    if data is None:  # Upstream reads no object, and goes on with an empty one.
+        data = {}
     if not isinstance(data, dict):
-        raise _unrecognised(resource, "couldn't get version/kind; the body is not an object")
+        raise _unrecognised(resource, not_an_object(data), body)
     if resource.custom is None and (
         media == "application/yaml" or (media != protobuf.CONTENT_TYPE and b"null" in body)
     ):
@@ -143,18 +145,12 @@ def check_kind(resource: Resource, data: Json) -> None:
         return
     for name, found in (("kind", kind), ("apiVersion", version)):
         if found is not None and not isinstance(found, str):
-            raise _unrecognised(resource, f"couldn't get version/kind; {name} is not a string")
-    if kind and kind != resource.kind:
-        raise bad_request(
-            f'{kind} in version "{_short(version or resource.api_version)}" cannot be handled as '
-            f"a {resource.kind}: the kind in the data ({kind}) does not match the expected kind "
-            f"({resource.kind})"
-        )
-    if version and version != resource.api_version:
-        raise bad_request(
-            f"the API version in the data ({version}) does not match the expected API version "
-            f"({resource.api_version})"
-        )
+            why = f"{json_kind(found)} into Go struct field .{name} of type string"
+            why = f"couldn't get version/kind; json parse error: json: cannot unmarshal {why}"
+            raise _unrecognised(resource, why, orjson.dumps(data))
+    kind, version = kind or resource.kind, version or resource.api_version
+    if kind != resource.kind or version != resource.api_version:
+        raise _wrong_kind(resource, kind, version)
     data["kind"], data["apiVersion"] = resource.kind, resource.api_version
 
 
@@ -163,9 +159,8 @@ def parse_json(resource: Resource, body: bytes, duplicates: list[str]) -> Any:
     try:
         data = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise _unrecognised(
-            resource, f"couldn't get version/kind; json parse error: {error}"
-        ) from None
+        why = f"couldn't get version/kind; json parse error: {json_error(body, error)}"
+        raise _unrecognised(resource, why, body) from None
     if body.count(b"{") + body.count(b"[") > DEPTH_MAX:
         check_depth(data)
     # A field given twice is gone after parsing, with its quotes; \u escapes may hide quotes.
@@ -249,18 +244,52 @@ def _yaml(resource: Resource, body: bytes, duplicates: list[str]) -> Any:
     try:
         data = yamlbody.parse(body, duplicates)
     except yamlbody.YamlError as error:
-        raise _unrecognised(resource, f"couldn't get version/kind; yaml: {error}") from None
+        raise _unrecognised(resource, f"couldn't get version/kind; yaml: {error}", body) from None
     check_depth(data)
     return data
 
 
-def _short(api_version: str) -> str:
-    return api_version.rpartition("/")[2]
+def json_error(body: bytes, error: Exception) -> str:
+    """What is wrong with `body`, which a parser refused with `error`, in upstream's words."""
+    return gojson.syntax_error(body) or str(error)
 
 
-def _unrecognised(resource: Resource, why: str) -> Error:
+def not_an_object(value: Any) -> str:
+    """Why `value`, which is JSON, has neither kind nor version."""
+    return (
+        "couldn't get version/kind; json parse error: json: cannot unmarshal "
+        f"{json_kind(value)} into Go value of type {_ENVELOPE}"
+    )
+
+
+_ENVELOPE = (
+    r'struct { APIVersion string "json:\"apiVersion,omitempty\""; '
+    r'Kind string "json:\"kind,omitempty\"" }'
+)
+_SCHEME = "k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30"  # As Go names it to clients.
+
+
+def _wrong_kind(resource: Resource, kind: str, version: str) -> Error:
+    group, _, short = version.rpartition("/")
+    if resource.custom is not None:
+        why = f"the kind in the data ({kind}) does not match the expected kind ({resource.kind})"
+        if kind == resource.kind:
+            return bad_request(
+                f"the API version in the data ({version}) does not match the expected API version "
+                f"({resource.api_version})"
+            )
+    elif scheme.by_kind(group, short, kind.removesuffix("List")) is None:
+        why = f'no kind "{kind}" is registered for version "{version}" in scheme "{_SCHEME}"'
+    else:
+        inner = resource.group.partition(".")[0] or "core"
+        why = f"converting ({short}.{kind}) to ({inner}.{resource.kind}): unknown conversion"
+    return bad_request(f'{kind} in version "{short}" cannot be handled as a {resource.kind}: {why}')
+
+
+def _unrecognised(resource: Resource, why: str, body: bytes) -> Error:
     return bad_request(
-        f"the object provided is unrecognized (must be of type {resource.kind}): {why}"
+        f"the object provided is unrecognized (must be of type {resource.kind}): {why} "
+        f"({gojson.summary(body)})"
     )
 
 

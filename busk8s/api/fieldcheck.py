@@ -88,8 +88,18 @@ def _zero(annotation: Any) -> Any:
 
 def _mismatch(model: type[BaseModel], location: Location, value: Any) -> TypeMismatch:
     owner, annotation = _described(model, location)
-    fields = [step for step in _real(model, location) if isinstance(step, str)]
+    fields = _fields(model, _real(model, location))
     return TypeMismatch(owner, fields, annotation, value)
+
+
+def _fields(model: type[BaseModel], location: Location) -> list[str]:
+    """The fields on the way: keys of maps and places in lists are none."""
+    found: list[str] = []
+    for index, step in enumerate(location):
+        _, annotation = _described(model, location[:index])
+        if isinstance(step, str) and get_origin(core_of(annotation)) is not dict:
+            found.append(step)
+    return found
 
 
 def _described(model: type[BaseModel], location: Location) -> tuple[type[BaseModel], Any]:

@@ -27,7 +27,7 @@ class TypeMismatch(ValueError):
     ) -> None:
         kind = _go_kind(owner, fields[-1] if fields else "", annotation)
         decoding = (
-            f"json: cannot unmarshal {_json_kind(value)} into Go struct field "
+            f"json: cannot unmarshal {json_kind(value)} into Go struct field "
             f"{owner.__name__}.{'.'.join(fields)} of type {kind}"
         )
         super().__init__(decoding)
@@ -66,7 +66,7 @@ def _converting(kind: str, annotation: Any, value: Any) -> str:
     return f"unrecognized type: {kind}"
 
 
-def _json_kind(value: Any) -> str:
+def json_kind(value: Any) -> str:
     for of, name in _JSON_KINDS:
         if isinstance(value, of):
             return name

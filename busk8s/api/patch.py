@@ -12,10 +12,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from busk8s.api.mismatch import json_kind
 from busk8s.api.strategic import strategic_patch
 from busk8s.errors import Error, bad_request
 
-__all__ = ["OPERATIONS_MAX", "json_patch", "merge_patch", "same_json", "strategic_patch"]
+__all__ = [
+    "OPERATIONS_MAX",
+    "Unapplied",
+    "json_patch",
+    "merge_patch",
+    "same_json",
+    "strategic_patch",
+]
 
 Json = dict[str, Any]
 
@@ -45,7 +53,10 @@ def merge_patch(document: Any, patch: Any) -> Any:
 def json_patch(document: Any, operations: Any) -> Any:
     """RFC 6902. 400 if the patch is none, 413 if too long, 422 if it does not apply."""
     if not isinstance(operations, list) or not all(isinstance(o, dict) for o in operations):
-        raise bad_request("a JSON patch must be an array of operations")
+        raise bad_request(
+            f"error decoding patch: json: cannot unmarshal {json_kind(operations)} into Go "
+            "value of type jsonpatch.Patch"
+        )
     if len(operations) > OPERATIONS_MAX:
         raise Error(
             413,
@@ -88,19 +99,19 @@ class _Patching:
     def apply(self, operation: Mapping[str, Any]) -> None:
         kind, path = operation.get("op"), operation.get("path")
         if kind not in _OPERATIONS:
-            raise _rejected(f"Unexpected kind: {kind}")
+            raise Unapplied(f"Unexpected kind: {kind}")
         if not isinstance(path, str):
-            raise _rejected(f"{kind} operation does not have a path")
+            raise Unapplied(f"{kind} operation does not have a path")
         if kind in ("add", "replace", "test"):
             if "value" not in operation and kind != "test":
-                raise _rejected(f"{kind} operation at {path} does not have a value")
+                raise Unapplied(f"{kind} operation at {path} does not have a value")
             getattr(self, f"_{kind}")(path, operation.get("value"))
         elif kind == "remove":
             self._remove(path)
         else:
             source = operation.get("from")
             if not isinstance(source, str):
-                raise _rejected(f"{kind} operation at {path} does not have a from")
+                raise Unapplied(f"{kind} operation at {path} does not have a from")
             getattr(self, f"_{kind}")(source, path)
 
     def _add(self, path: str, value: Any) -> None:
@@ -123,7 +134,7 @@ class _Patching:
         parent, last = self._writable(steps[:-1], path), steps[-1]
         if isinstance(parent, dict):
             if last not in parent:
-                raise _rejected(f"replace operation does not apply: doc is missing key: {path}")
+                raise Unapplied(f"replace operation does not apply: doc is missing key: {path}")
             parent[last] = value
         else:
             parent[_index(last, len(parent) - 1, path)] = value
@@ -131,24 +142,24 @@ class _Patching:
     def _remove(self, path: str) -> Any:
         steps = _steps(path)
         if not steps:
-            raise _rejected("remove operation does not apply: the whole document")
+            raise Unapplied("remove operation does not apply: the whole document")
         parent, last = self._writable(steps[:-1], path), steps[-1]
         if isinstance(parent, dict):
             if last not in parent:
-                raise _rejected(f"remove operation does not apply: doc is missing key: {path}")
+                raise Unapplied(f"remove operation does not apply: doc is missing key: {path}")
             return parent.pop(last)
         return parent.pop(_index(last, len(parent) - 1, path))
 
     def _move(self, source: str, path: str) -> None:
         if path.startswith(source + "/"):
-            raise _rejected(f"move operation does not apply: {path} is inside {source}")
+            raise Unapplied(f"move operation does not apply: {path} is inside {source}")
         self._add(path, self._remove(source))
 
     def _copy(self, source: str, path: str) -> None:
         value = self._found(source)
         self._copied += _nodes(value)
         if self._copied > COPIED_NODES_MAX:
-            raise _rejected("copy operations of the patch copy too much")
+            raise Unapplied("copy operations of the patch copy too much")
         self._disown(value)
         self._add(path, value)
 
@@ -160,7 +171,7 @@ class _Patching:
                 return
             raise
         if not same_json(found, value):
-            raise _rejected(f"testing value {path} failed: test failed")
+            raise Unapplied(f"testing value {path} failed: test failed")
 
     def _found(self, path: str) -> Any:
         found = self.document
@@ -170,7 +181,7 @@ class _Patching:
             elif isinstance(found, list):
                 found = found[_index(step, len(found) - 1, path)]
             else:
-                raise _rejected(f"doc is missing path: {path}: missing value")
+                raise Unapplied(f"doc is missing path: {path}: missing value")
         return found
 
     def _writable(self, steps: Sequence[str], path: str) -> Any:
@@ -179,7 +190,7 @@ class _Patching:
         for step in steps:
             if isinstance(here, dict):
                 if step not in here:
-                    raise _rejected(f"doc is missing path: {path}: missing value")
+                    raise Unapplied(f"doc is missing path: {path}: missing value")
                 here[step] = child = self._owned(here[step], path)
             else:
                 at = _index(step, len(here) - 1, path)
@@ -189,7 +200,7 @@ class _Patching:
 
     def _owned(self, container: Any, path: str) -> Any:
         if not isinstance(container, dict | list):
-            raise _rejected(f"doc is missing path: {path}: missing value")
+            raise Unapplied(f"doc is missing path: {path}: missing value")
         if id(container) in self._own:
             return container
         copy = container.copy()
@@ -213,13 +224,13 @@ def _steps(path: str) -> list[str]:
     if not path:
         return []
     if path[0] != "/":
-        raise _rejected(f"not a JSON pointer: {path}")
+        raise Unapplied(f"not a JSON pointer: {path}")
     return [step.replace("~1", "/").replace("~0", "~") for step in path[1:].split("/")]
 
 
 def _index(step: str, highest: int, path: str) -> int:
     if not (step.isascii() and step.isdigit() and len(step) < 10 and int(step) <= highest):
-        raise _rejected(f"Unable to access invalid index: {step} at {path}")
+        raise Unapplied(f"Unable to access invalid index: {step} at {path}")
     return int(step)
 
 
@@ -229,6 +240,9 @@ def _nodes(value: Any) -> int:
     return 1 + sum(map(_nodes, value)) if isinstance(value, list) else 1
 
 
-def _rejected(detail: str) -> Error:
-    """422 in upstream's general words, and what was wrong."""
-    return Error(422, "Invalid", f"{_REJECTED}: {detail}")
+class Unapplied(Error):
+    """A patch that does not apply: 422 in upstream's general words; `why` is for our own use."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(422, "Invalid", _REJECTED, generic=True)
+        self.why = why

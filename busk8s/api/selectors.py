@@ -118,7 +118,7 @@ def parse_labels(text: str) -> LabelSelector:
     try:
         requirements = _Parser(text).parse()
     except _SelectorError as error:
-        raise bad_request(f"unable to parse requirement: {error}") from None
+        raise bad_request(str(error)) from None
     ordered = sorted(requirements, key=lambda requirement: requirement.key)
     return LabelSelector(tuple(ordered)) if ordered else EVERYTHING
 
@@ -195,7 +195,10 @@ class _Parser:
                 f"found '{self._peek()}', expected: !, identifier, or 'end of string'"
             )
         while True:
-            requirements.append(self._one())
+            try:
+                requirements.append(self._one())
+            except _SelectorError as error:
+                raise _SelectorError(f"unable to parse requirement: {error}") from None
             token = self._next()
             if token == "":
                 return requirements
@@ -247,7 +250,7 @@ class _Parser:
         while True:
             token = self._next()
             if token == ")":
-                return tuple(found)
+                return tuple(found) or ("",)  # `()` is the empty value, as upstream reads it.
             if token == ",":
                 found[""] = None
             elif token in _SYMBOLS:

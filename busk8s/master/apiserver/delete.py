@@ -108,18 +108,19 @@ _PLANNERS: Mapping[str, Callable[[Strategy, Json, DeleteOptions, float], Plan]] 
 
 
 def _check_preconditions(call: Call, old: Object, options: DeleteOptions) -> None:
-    for what, name, wanted, found in (
-        ("UID", "UID", options.uid, old.uid),
-        ("ResourceVersion", "ResourceVersion", options.revision, str(old.revision)),
+    for what, wanted, found in (
+        ("UID", options.uid, old.uid),
+        ("ResourceVersion", options.revision, str(old.revision)),
     ):
         if wanted and wanted != found:
-            raise errors.conflict(
-                call.resource.plural,
-                call.name,
-                f"Precondition failed: {what} in precondition: {wanted}, {name} in object meta: "
-                f"{found}",
-                group=call.resource.group,
+            why = (
+                f"the {what} in the precondition ({wanted}) does not match the {what} in record "
+                f"({found}). The object might have been deleted and then recreated"
+                if what == "UID"
+                else f"the {what} in the precondition ({wanted}) does not match the {what} in "
+                f"record ({found}). The object might have been modified"
             )
+            raise errors.conflict(call.resource.kind, call.name, why, group=call.resource.group)
 
 
 def _as_json(options: DeleteOptions) -> Json:

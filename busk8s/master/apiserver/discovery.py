@@ -175,4 +175,4 @@ def _document(resources: Sequence[Resource], path: str, media: str) -> bytes:
 
 def _only_get(request: Request) -> None:
     if request.method != "GET":
-        raise errors.method_not_allowed(request.method)
+        raise errors.method_not_allowed()

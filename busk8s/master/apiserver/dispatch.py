@@ -85,5 +85,5 @@ def action_for(call: Call) -> Action:
     else:
         action = _QUESTIONS.get(call.resource.key) or _ON_OBJECTS.get(verb)
     if action is None:
-        raise errors.method_not_allowed(call.request.method, call.resource.plural)
+        raise errors.method_not_allowed()
     return action

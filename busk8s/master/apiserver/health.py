@@ -57,8 +57,6 @@ class Health:
         checks = self._checks.get(root)
         if checks is None or not request.path.startswith("/"):
             return None
-        if request.method not in ("GET", "HEAD"):
-            return _text(405, "method not allowed")
         if name:
             check = checks.get(name)
             if check is None:

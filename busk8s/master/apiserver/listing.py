@@ -72,7 +72,7 @@ def _is_key(start: Any) -> bool:
 
 
 def _bad_token(why: str) -> errors.Error:
-    return errors.bad_request(f"continue key is not valid: {why}")
+    return errors.bad_request(f"invalid continue token: continue key is not valid: {why}")
 
 
 class PageExpired(errors.Error):

@@ -85,12 +85,8 @@ def revision_of(request: Request) -> int:
     if not text:
         return 0
     if len(text) > 19 or not (text.isascii() and text.isdigit()):
-        raise errors.invalid(
-            "ListOptions",
-            "",
-            [errors.Cause("FieldValueInvalid", f'Invalid value: "{text}"', "resourceVersion")],
-            group="meta.k8s.io",
-        )
+        why = f'Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
+        raise errors.bad_request(f"invalid resource version: resourceVersion: {why}")
     return int(text)
 
 
@@ -100,7 +96,7 @@ def check_revision(parts: Parts, revision: int) -> None:
         raise errors.Error(
             504,
             "Timeout",
-            f"Too large resource version: {revision}, current: {parts.cache.revision}",
+            f"Timeout: Too large resource version: {revision}, current: {parts.cache.revision}",
             causes=[errors.Cause("ResourceVersionTooLarge", "Too large resource version")],
             retry_after_s=1,
         )

@@ -22,7 +22,7 @@ def access_denied(attributes: Attributes, reason: str) -> errors.Error:
     if resource is None:
         path = attributes.path
         message = f'forbidden: User "{user}" cannot {verb} path "{path}"{tail}'
-        return errors.Error(403, "Forbidden", message)
+        return errors.Error(403, "Forbidden", message, generic=True)
     plural = resource.plural
     if attributes.subresource:
         plural = f"{plural}/{attributes.subresource}"

@@ -16,7 +16,13 @@ import yaml
 
 from busk8s import errors
 from busk8s.api import protobuf, yamlbody
-from busk8s.api.decode import check_depth, from_protobuf, strip_nulls
+from busk8s.api.decode import (
+    check_depth,
+    from_protobuf,
+    json_error,
+    not_an_object,
+    strip_nulls,
+)
 from busk8s.api.object import Json
 from busk8s.api.request import JSON, Request, Response
 
@@ -26,6 +32,8 @@ WARNING_RUNES_CUT = 256
 MANAGER_CHARACTERS_MAX = 128  # Of `fieldManager`; upstream's limit.
 
 YAML = "application/yaml"
+TEXT = "text/plain; charset=utf-8"
+NO_SNIFF = ("X-Content-Type-Options", "nosniff")
 OFFERED = (JSON, YAML)
 ALL_OFFERED = (JSON, YAML, protobuf.CONTENT_TYPE)
 _JOKERS = ("*/*", "application/*")
@@ -104,6 +112,10 @@ def refusal(error: errors.Error) -> Response:
     headers: tuple[tuple[str, str], ...] = ()
     if error.retry_after_s:
         headers = (("Retry-After", str(error.retry_after_s)),)
+    if error.plain:
+        return Response(error.code, f"{error.message}\n".encode(), TEXT, headers=(NO_SNIFF,))
+    if error.code == 403:
+        headers = (*headers, NO_SNIFF)
     response = Response(error.code, orjson.dumps(error.to_status()), headers=headers)
     return with_warnings(response, error.warnings)
 
@@ -170,17 +182,8 @@ def _quoted(text: str) -> str:
 
 
 def flag(request: Request, name: str) -> bool:
-    """A boolean query parameter; absent is false, anything unreadable is a 400."""
-    if name not in request.query:
-        return False
-    text = request.param(name)
-    if text.lower() in ("", "1", "t", "true"):
-        return True
-    if text.lower() in ("0", "f", "false"):
-        return False
-    raise errors.bad_request(
-        f'strconv.ParseBool: parsing "{text}": invalid syntax (query parameter {name})'
-    )
+    """A boolean query parameter: what is there and does not say no means yes, as upstream."""
+    return name in request.query and request.param(name).lower() not in ("0", "false")
 
 
 def integer(request: Request, name: str) -> int | None:
@@ -190,9 +193,7 @@ def integer(request: Request, name: str) -> int | None:
         return None
     digits = text.removeprefix("-")
     if len(digits) > 19 or not (digits.isascii() and digits.isdigit()):
-        raise errors.bad_request(
-            f'strconv.ParseInt: parsing "{text}": invalid syntax (query parameter {name})'
-        )
+        raise errors.bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax')
     return int(text)
 
 
@@ -219,21 +220,23 @@ def write_options(request: Request, *, applies: bool = False) -> WriteOptions:
     if not request.query and not applies:
         return _DEFAULT_OPTIONS
     wrong: list[errors.Cause] = []
-    validation = request.param("fieldValidation") or "Warn"
-    if validation not in _FIELD_VALIDATIONS:
-        said = (
-            f'Unsupported value: "{validation}": supported values: "Ignore", "Strict", "Warn", ""'
-        )
-        wrong.append(errors.Cause("FieldValueNotSupported", said, "fieldValidation"))
-    manager = request.param("fieldManager")
-    wrong += _manager_causes(manager, applies=applies)
     if "force" in request.query and not applies and request.method == "PATCH":
         said = "Forbidden: may not be specified for non-apply patch"
         wrong.append(errors.Cause("FieldValueForbidden", said, "force"))
+    manager = request.param("fieldManager")
+    wrong += _manager_causes(manager, applies=applies)
+    dry_run = request.query.get("dryRun") or []
+    wrong += _dry_run_causes(dry_run)
+    validation = request.param("fieldValidation") or "Warn"
+    if validation not in _FIELD_VALIDATIONS:
+        said = (
+            f'Unsupported value: "{validation}": supported values: "", "Ignore", "Strict", "Warn"'
+        )
+        wrong.append(errors.Cause("FieldValueNotSupported", said, "fieldValidation"))
     if wrong:
         raise errors.invalid(_options_kind(request), "", wrong, group="meta.k8s.io")
     return WriteOptions(
-        dry_run=is_dry_run(request.query.get("dryRun") or (), _options_kind(request)),
+        dry_run=bool(dry_run),
         field_validation=validation,
         field_manager=manager,
         force=applies and flag(request, "force"),
@@ -248,9 +251,12 @@ def _manager_causes(manager: str, *, applies: bool) -> list[errors.Cause]:
     if len(manager) > MANAGER_CHARACTERS_MAX:
         said = f"Too long: may not be more than {MANAGER_CHARACTERS_MAX} bytes"
         return [errors.Cause("FieldValueTooLong", said, "fieldManager")]
-    if not manager.isprintable():
-        said = f'Invalid value: "{manager}": should only contain printable characters'
-        return [errors.Cause("FieldValueInvalid", said, "fieldManager")]
+    for place, character in enumerate(manager):
+        if not character.isprintable():
+            shown = orjson.dumps(manager).decode()
+            which = f"invalid character U+{ord(character):04X} (at position {place})"
+            said = f"Invalid value: {shown}: {which}"
+            return [errors.Cause("FieldValueInvalid", said, "fieldManager")]
     return []
 
 
@@ -258,25 +264,18 @@ def _options_kind(request: Request) -> str:
     return _OPTIONS_KINDS.get(request.method, "CreateOptions")
 
 
-def is_dry_run(values: Sequence[str], kind: str = "DeleteOptions") -> bool:
-    """Whether dryRun=All was given; any other value is a 422, as upstream has it."""
-    if not values or list(values) == [""]:
-        return False
-    for value in values:
-        if value != "All":
-            raise errors.invalid(
-                kind,
-                "",
-                [
-                    errors.Cause(
-                        "FieldValueNotSupported",
-                        f'Unsupported value: "{value}": supported values: "All"',
-                        "dryRun",
-                    )
-                ],
-                group="meta.k8s.io",
-            )
-    return True
+def is_dry_run(values: Sequence[str]) -> bool:
+    """Whether DeleteOptions say dryRun: All; any other value is a 422, as upstream has it."""
+    if wrong := _dry_run_causes(values):
+        raise errors.invalid("DeleteOptions", "", wrong, group="meta.k8s.io")
+    return bool(values)
+
+
+def _dry_run_causes(values: Sequence[str]) -> list[errors.Cause]:
+    if all(value == "All" for value in values):
+        return []
+    said = f'Unsupported value: {orjson.dumps(list(values)).decode()}: supported values: "All"'
+    return [errors.Cause("FieldValueNotSupported", said, "dryRun")]
 
 
 def document(body: bytes, content_type: str) -> Json:
@@ -289,9 +288,12 @@ def document(body: bytes, content_type: str) -> Json:
     try:
         data = orjson.loads(body) if media != YAML else yamlbody.parse(body, [])
     except ValueError as error:
-        raise errors.bad_request(f"couldn't get version/kind; json parse error: {error}") from None
+        why = json_error(body, error)
+        raise errors.bad_request(f"couldn't get version/kind; json parse error: {why}") from None
+    if data is None:
+        return {}
     if not isinstance(data, dict):
-        raise errors.bad_request("couldn't get version/kind; the body is not an object")
+        raise errors.bad_request(not_an_object(data))
     check_depth(data)
     if media == YAML or b"null" in body:  # Go clients before 1.34 say `creationTimestamp: null`.
         strip_nulls(data)

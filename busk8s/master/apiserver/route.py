@@ -113,11 +113,11 @@ def verb_of(request: Request, route: Route) -> str:
         table = _OF_MANY
     verb = table.get(request.method)
     if verb is None:
-        raise errors.method_not_allowed(request.method)
+        raise errors.method_not_allowed()
     if verb in ("list", "get") and not route.subresource and wants_watch(request, route):
         return "watch"
     if verb == "create" and not route.namespace and _needs_namespace(route):
-        raise errors.method_not_allowed(request.method)
+        raise errors.method_not_allowed()
     return verb
 
 

@@ -17,7 +17,7 @@ from busk8s.api.warnings.table import DEPRECATED_KINDS
 from busk8s.clock import Clock
 from busk8s.ids import IdSource
 from busk8s.log import Logger
-from busk8s.master.apiserver import discovery, encoded, rest
+from busk8s.master.apiserver import discovery, encoded, nowhere, rest
 from busk8s.master.apiserver.aggregation.aggregator import Aggregator, Foreign
 from busk8s.master.apiserver.allocators import (
     NETWORK_DEFAULT,
@@ -168,7 +168,10 @@ class ApiServer:
             foreign = self._aggregator.claim(request)
             if foreign is not None:
                 return await self._aggregated(request, foreign)
-        route = self._routes.find(request.path)
+        try:
+            route = self._routes.find(request.path)
+        except errors.Error as error:
+            raise self._nowhere(request, error) from None
         if route.resource is None:
             return await self._outside(request)
         verb = verb_of(request, route)
@@ -259,7 +262,7 @@ class ApiServer:
         if handler is None:
             group = self._aggregator.group(request.path) if self._aggregator is not None else None
             if group is None:
-                raise errors.path_not_found()
+                raise nowhere.not_found(request.path, self._catalog.served())
             return rest.answer(group)
         if self._aggregator is None or not self._aggregator.adds_to(request.path):
             return await handler(request)
@@ -274,6 +277,16 @@ class ApiServer:
         self.decisions.inc(NO_OPINION)
         request.notes |= forbidden_by(reason)
         raise access_denied(attributes, reason)
+
+    def _nowhere(self, request: Request, error: errors.Error) -> errors.Error:
+        """What a request is told whose path names no resource: `error`, if it may ask at all."""
+        attributes = nowhere.attributes_of(request)
+        reason = self.parts.authorizer.authorize(attributes)
+        if reason is not None:
+            return access_denied(attributes, reason)
+        return (
+            error if error.code != 404 else nowhere.not_found(request.path, self._catalog.served())
+        )
 
     def _below(self, path: str) -> Handler | None:
         """The handler of the longest registered `prefix/` that `path` is below."""

@@ -25,7 +25,7 @@ from busk8s.master.apiserver.batches import packed
 from busk8s.master.apiserver.conversion.converter import BATCH_OBJECTS_MAX
 from busk8s.master.apiserver.list_options import check_watch_options
 from busk8s.master.apiserver.parts import Call, Parts
-from busk8s.master.apiserver.read import check_revision, revision_of
+from busk8s.master.apiserver.read import revision_of
 from busk8s.master.apiserver.render import partial, table
 from busk8s.master.apiserver.selection import Selection, selection_of
 from busk8s.master.apiserver.versions import as_stored, to_served
@@ -43,8 +43,7 @@ async def watch(parts: Parts, call: Call) -> Response:
     request = call.request
     selection = selection_of(request, call.resource, call.name)
     initial = _sends_initial(call)
-    revision = revision_of(request)
-    check_revision(parts, revision)
+    revision = revision_of(request)  # One of the future waits until the store is there.
     timeout = rest.integer(request, "timeoutSeconds")
     bookmarks = rest.flag(request, "allowWatchBookmarks")
     watch = _Watch(parts, call, selection, bookmarks=bookmarks, initial_end=initial is True)
@@ -107,6 +106,7 @@ class _Watch:
         self._waits = call.converts and not as_stored(call)
         self._converted: dict[Object, Object] = {}  # Of the events in hand, by a webhook.
         self._columns_sent = False
+        self._future = 0  # What the client has seen already, of a store that is not there yet.
         self._told = parts.metrics.told(call.resource)
 
     async def run(self, since: int | None, limit_s: float) -> AsyncGenerator[bytes, None]:
@@ -115,6 +115,7 @@ class _Watch:
         scope = call.namespace or (None if call.resource.namespaced else "")
         begin = cache.list(call.stored.key, scope) if since is None else ()
         revision = cache.revision
+        self._future = since if since is not None and since > revision else 0
         try:
             watcher = cache.watch(call.stored.key, scope, since)
         except Compacted as gone:
@@ -146,7 +147,7 @@ class _Watch:
         now = clock.monotonic()
         end, due = now + limit_s, now + BOOKMARK_EVERY_S
         while (now := clock.monotonic()) < end:
-            events = await watcher.next(max(min(end, due) - now, 0.0))
+            events = self._unseen(await watcher.next(max(min(end, due) - now, 0.0)))
             if self._waits:
                 await self._convert_all(events)
             for chunk in self._chunks(events):
@@ -187,6 +188,14 @@ class _Watch:
 
     def _shown(self, obj: Object) -> Object:
         return self._converted[obj] if self._waits else to_served(self._call.resource, obj)
+
+    def _unseen(self, events: Sequence[Event]) -> Sequence[Event]:
+        if not self._future:
+            return events
+        unseen = [event for event in events if event.revision > self._future]
+        if unseen:
+            self._future = 0
+        return unseen
 
     def _chunks(self, events: Sequence[Event]) -> Iterable[bytes]:
         """What this watch shows of `events`."""

@@ -18,9 +18,10 @@ import orjson
 from busk8s import errors
 from busk8s.api import patch as patches
 from busk8s.api import scheme
-from busk8s.api.decode import Unfit, check, check_depth, decode, strip_nulls
+from busk8s.api.decode import Unfit, check, check_depth, decode, json_error, strip_nulls
 from busk8s.api.defaults import apply_defaults
 from busk8s.api.meta import format_time, generated_name
+from busk8s.api.mismatch import json_kind
 from busk8s.api.object import Json, Object
 from busk8s.api.request import Response
 from busk8s.api.scheme import Resource
@@ -225,6 +226,11 @@ async def update(parts: Parts, call: Call) -> Response:
     body, warnings = decode(
         call.resource, call.request.body, call.request.content_type, options.field_validation
     )
+    if not (body.get("metadata") or {}).get("name"):
+        raise errors.bad_request(
+            f"the name of the object ({call.name} based on URL) was undeterminable: name must be "
+            "provided"
+        )
     check_address(call, body)
     strategy = strategy_of(call.stored)
     old = parts.cache.get(call.stored.key, call.namespace, call.name)
@@ -309,7 +315,10 @@ async def replace(
         else:
             new, said = make(seen)
         warnings[:] = list(dict.fromkeys([*warnings, *said]))
-        check_preconditions(call, new, old)
+        if call.request.method == "PATCH":  # Whose uid may not change, by validation.
+            check_version(call, new, old)
+        else:
+            check_preconditions(call, new, old)
         obj = await _replace_once(parts, call, new, (old, seen), options, warnings, prepare)
         if obj is not None:
             return obj
@@ -318,8 +327,7 @@ async def replace(
 
 def check_preconditions(call: Call, new: Json, old: Object) -> None:
     """409 when the write names another version or another object of the same name."""
-    metadata = new["metadata"]
-    version, uid = metadata.get("resourceVersion"), metadata.get("uid")
+    uid = new["metadata"].get("uid")
     if uid and uid != old.uid:
         raise errors.conflict(
             call.resource.plural,
@@ -327,6 +335,12 @@ def check_preconditions(call: Call, new: Json, old: Object) -> None:
             f"Precondition failed: UID in precondition: {uid}, UID in object meta: {old.uid}",
             group=call.resource.group,
         )
+    check_version(call, new, old)
+
+
+def check_version(call: Call, new: Json, old: Object) -> None:
+    """409 when the write names another version than the present one."""
+    version = new["metadata"].get("resourceVersion")
     if version and version not in ("0", str(old.revision)):
         raise errors.conflict(call.resource.plural, call.name, group=call.resource.group)
 
@@ -443,16 +457,22 @@ def patch_function(call: Call, resource: Resource) -> Callable[[Json], Any]:
     media = media_of(call)
     offered = PATCHES if resource.custom is None else CUSTOM_PATCHES
     if media not in offered or media == APPLY_PATCH:
+        if resource.custom is None:
+            raise errors.unsupported_patch()
         raise errors.unsupported_media_type(media, offered)
+    said = "" if media == STRATEGIC_PATCH else "error decoding patch: "
     try:
         document = orjson.loads(call.request.body)
     except orjson.JSONDecodeError as error:
-        raise errors.bad_request(f"error decoding patch: {error}") from None
+        raise errors.bad_request(said + json_error(call.request.body, error)) from None
     check_depth(document)
     if media == JSON_PATCH:
         return lambda data: patches.json_patch(data, document)
     if not isinstance(document, dict):
-        raise errors.bad_request("error decoding patch: the body is not an object")
+        kind = json_kind(document)
+        raise errors.bad_request(
+            f"{said}json: cannot unmarshal {kind} into Go value of type map[string]interface {{}}"
+        )
     if media == MERGE_PATCH:
         return lambda data: patches.merge_patch(data, document)
     model = scheme.model_of(resource)

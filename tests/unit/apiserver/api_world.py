@@ -66,6 +66,8 @@ class Api:
 
     async def do(self, method: str, url: str, body: Any = None, **more: Any) -> tuple[int, Json]:
         response = await self.raw(method, url, body, **more)
+        if response.content_type.startswith("text/"):
+            return response.status, {"text": response.body.decode()}
         return response.status, orjson.loads(response.body)
 
     async def must(self, method: str, url: str, body: Any = None, **more: Any) -> Json:

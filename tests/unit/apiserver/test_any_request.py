@@ -136,7 +136,7 @@ async def _ask(requests: list[Request]) -> None:
             except TimeoutError:
                 pass
             await response.stream.aclose()  # type: ignore[attr-defined]  # an async generator
-        elif response.content_type != "text/plain":
+        elif not response.content_type.startswith("text/plain"):
             orjson.loads(response.body)
         if response.status >= 400:
             assert api.store.revision == before, response.body

@@ -121,7 +121,8 @@ async def test_preconditions_that_do_not_hold_conflict(conditions: dict[str, str
     await api.must("POST", MAPS, config_map())
     status, said = await api.do("DELETE", MAPS + "/a", {"preconditions": conditions})
     assert (status, said["reason"]) == (409, "Conflict")
-    assert "Precondition failed" in said["message"]
+    assert "in the precondition" in said["message"]
+    assert said["details"]["kind"] == "ConfigMap"
 
 
 @pytest.mark.parametrize(

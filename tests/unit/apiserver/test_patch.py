@@ -58,7 +58,7 @@ async def test_a_strategic_patch_merges_containers_by_name() -> None:
     ("kind", "code", "word"),
     [
         ("application/apply-patch+cbor", 415, "apply-patch+cbor is not supported"),
-        ("application/json", 415, "application/merge-patch+json"),
+        ("application/json", 415, "415: Unsupported Media Type"),
     ],
     ids=["apply as CBOR", "no patch type"],
 )
@@ -235,16 +235,14 @@ async def test_a_patch_nested_too_deep_is_refused(kind: str) -> None:
     assert (status, said["message"]) == (400, "the object is nested deeper than 200 levels")
 
 
-async def test_a_patch_that_does_not_apply_says_why_in_its_message() -> None:
-    """Without causes, for kubectl prints those in place of the message."""
+async def test_a_patch_that_does_not_apply_is_refused_in_general_words() -> None:
     api = await world()
     await api.must("POST", MAPS, config_map())
     operations = [{"op": "remove", "path": "/data/zz"}]
     status, said = await api.patch(MAPS + "/a", operations, JSON_PATCH)
     assert status == 422
-    assert said["message"].startswith("the server rejected our request due to an error in our")
-    assert said["message"].endswith("/data/zz")
-    assert "details" not in said
+    assert said["message"] == "the server rejected our request due to an error in our request"
+    assert said["details"] == {}
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ async def test_get_at_a_version_that_is_not_there_yet_says_so() -> None:
     await api.must("POST", MAPS, config_map())
     status, said = await api.do("GET", URL + "?resourceVersion=999")
     assert status == 504
-    assert said["message"] == "Too large resource version: 999, current: 1"
+    assert said["message"] == "Timeout: Too large resource version: 999, current: 1"
     assert said["details"]["causes"][0]["reason"] == "ResourceVersionTooLarge"
 
 

@@ -162,8 +162,11 @@ async def test_autoscalers_are_served_as_v1_and_v2() -> None:
 
 async def test_an_unknown_path_is_not_found() -> None:
     api = await world()
+    for path in ("/nope", "/apis/nope", "/apis/nope/v1/things"):
+        response = await api.raw("GET", path)
+        assert (response.status, response.body) == (404, b"404 page not found\n"), path
+        assert response.content_type == "text/plain; charset=utf-8"
     for path in (
-        "/nope",
         "/api/v1/things",
         "/apis/apps/v9/deployments",
         "/api/v1/pods/x",

@@ -40,6 +40,19 @@ async def test_from_a_version_a_watch_shows_what_came_after() -> None:
     assert seen(events) == [("ADDED", "b"), ("ADDED", "c")]
 
 
+async def test_a_version_of_the_future_is_waited_for() -> None:
+    """A client that knows a newer store than this one is not shown what it has seen."""
+    api = await world()
+    response = await api.raw("GET", MAPS + "?watch=1&resourceVersion=2&timeoutSeconds=5")
+    assert response.status == 200
+    async with asyncio.TaskGroup() as tasks:
+        first = tasks.create_task(lines(response, 1))
+        for name in ("a", "b", "c"):
+            await asyncio.sleep(0.01)
+            await api.must("POST", MAPS, config_map(name))
+    assert seen(first.result()) == [("ADDED", "c")]
+
+
 async def test_a_deleted_event_bears_the_revision_of_the_deletion() -> None:
     api = await world()
     await api.must("POST", MAPS, config_map())

@@ -48,5 +48,5 @@ def handlers(issuer: str, keys_url: str, keys: AccountKeys) -> Mapping[str, Hand
 
 def _answer(request: Request, body: bytes, media: str) -> Response:
     if request.method != "GET":
-        raise errors.method_not_allowed(request.method)
+        raise errors.method_not_allowed()
     return Response(200, body, media, CACHED)

@@ -18,7 +18,7 @@ from busk8s.api.apply.layout import Layout
 from busk8s.api.apply.merge import merge
 from busk8s.api.cel.values import Made, to_json
 from busk8s.api.object import Json
-from busk8s.api.patch import json_patch
+from busk8s.api.patch import Unapplied, json_patch
 
 
 class BadPatch(Exception):
@@ -63,7 +63,7 @@ def patched(document: Json, operations: Any) -> Json:
     except errors.Error as error:
         if _is_test(error):
             return document
-        raise BadPatch(f"JSON Patch: {error.message}") from None
+        raise BadPatch(f"JSON Patch: {_why(error)}") from None
     if not isinstance(made, dict):
         raise BadPatch("JSON Patch: the patch leaves no object")
     copy: Json = orjson.loads(orjson.dumps(made))
@@ -71,7 +71,11 @@ def patched(document: Json, operations: Any) -> Json:
 
 
 def _is_test(error: errors.Error) -> bool:
-    return "testing" in error.message or "test failed" in error.message
+    return "testing" in _why(error) or "test failed" in _why(error)
+
+
+def _why(error: errors.Error) -> str:
+    return error.why if isinstance(error, Unapplied) else error.message
 
 
 def _check_names(value: Any, wanted: str = "") -> None:

@@ -17,7 +17,7 @@ import orjson
 from busk8s import errors
 from busk8s.api.decode import Unfit, check, check_depth, strip_nulls
 from busk8s.api.object import Json
-from busk8s.api.patch import json_patch
+from busk8s.api.patch import Unapplied, json_patch
 from busk8s.api.scheme import Resource
 from busk8s.log import Logger
 from busk8s.master.apiserver.admission.chain import WHOLE, complete
@@ -36,7 +36,6 @@ from busk8s.master.apiserver.attributes import Operation
 
 MUTATION = "mutation.webhook.admission.k8s.io/"
 FAILED_OPEN = f"failed-open.{MUTATION}"
-_REJECTED = "the server rejected our request due to an error in our request: "
 _MEMORY = "mutating webhooks"
 Fit = Callable[[Operation], None]
 
@@ -176,7 +175,8 @@ def _applied(document: Json | None, operations: list[Json]) -> Json:
     try:
         new = json_patch(document, operations)
     except errors.Error as error:
-        raise errors.internal(error.message.removeprefix(_REJECTED)) from None
+        why = error.why if isinstance(error, Unapplied) else error.message
+        raise errors.internal(why) from None
     if not isinstance(new, dict):
         raise errors.internal("the patch of a webhook leaves no object")
     assert document is not None
