@@ -69,7 +69,7 @@ async def delete_object(
         old = parts.cache.get(call.stored.key, call.namespace, call.name)
         if old is None:
             raise missing(call)
-        _check_preconditions(call, old, options)
+        check_preconditions(call, old, options)
         seen = await served(parts, call, old)
         operation = Operation(
             call.attributes,
@@ -107,7 +107,7 @@ _PLANNERS: Mapping[str, Callable[[Strategy, Json, DeleteOptions, float], Plan]] 
 }
 
 
-def _check_preconditions(call: Call, old: Object, options: DeleteOptions) -> None:
+def check_preconditions(call: Call, old: Object, options: DeleteOptions) -> None:
     for what, wanted, found in (
         ("UID", options.uid, old.uid),
         ("ResourceVersion", options.revision, str(old.revision)),

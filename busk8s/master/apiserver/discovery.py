@@ -30,7 +30,7 @@ AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryLi
 
 _DOCUMENTS = ("/openapi/v2", "/openapi/v3")
 # What answers beside the handlers below; named in the list of paths at /.
-_ELSEWHERE = ("/healthz", "/livez", "/metrics", "/readyz")
+_ELSEWHERE = ("/healthz", "/livez", "/metrics", "/readyz", "/version")
 
 
 class Directory:
@@ -73,7 +73,6 @@ def handlers(resources: Sequence[Resource]) -> Mapping[str, Handler]:
     bodies: dict[str, Json | None] = {
         "/api": discovery.api_versions(),
         "/apis": discovery.group_list(resources),
-        "/version": discovery.version(),
     }
     for group, own in groups.items():
         for version in dict.fromkeys(resource.version for resource in own):
@@ -86,7 +85,8 @@ def handlers(resources: Sequence[Resource]) -> Mapping[str, Handler]:
         table[path] = _Either(bodies[path], discovery.aggregated(resources, core=core))
     documents = _Documents(resources)
     table |= {**dict.fromkeys(_DOCUMENTS, documents), "/openapi/v3/": documents}
-    table[""] = _Plain({"paths": sorted({*bodies, *_ELSEWHERE, *_DOCUMENTS})})
+    table["/version"] = _Indented(discovery.version())
+    table[""] = _Indented({"paths": sorted({*bodies, *_ELSEWHERE, *_DOCUMENTS})})
     return table
 
 
@@ -98,6 +98,17 @@ class _Plain:
         _only_get(request)
         accept = rest.negotiate(request.accept)
         return encoded.in_form(Response(200, self._body), accept.media)
+
+
+class _Indented:
+    """What upstream writes without negotiating, for people as for programs."""
+
+    def __init__(self, body: Json) -> None:
+        self._body = orjson.dumps(body, option=orjson.OPT_INDENT_2)
+
+    async def __call__(self, request: Request) -> Response:
+        _only_get(request)
+        return Response(200, self._body)
 
 
 class _Either:

@@ -147,9 +147,21 @@ def in_yaml(response: Response) -> Response:
     return response
 
 
-def pretty(request: Request, response: Response) -> Response:
-    """`response` indented for a reader, where its request says `pretty`."""
-    if flag(request, "pretty") and response.body and response.content_type == JSON:
+# Browsers and the tools people type at: they are answered as people read.
+_READERS = ("curl", "Wget", "Mozilla/5.0")
+_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
+
+
+def is_read_by_people(request: Request) -> bool:
+    """Whether objects are to be indented: as `pretty` says, else by who asks."""
+    if said := request.query and request.param("pretty"):
+        return said in _TRUE
+    return request.headers.get("user-agent", "").startswith(_READERS)
+
+
+def pretty(response: Response) -> Response:
+    """`response` indented for a reader."""
+    if response.stream is None and response.body and response.content_type == JSON:
         data = orjson.loads(response.body)
         response.body = orjson.dumps(data, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
     return response

@@ -146,11 +146,15 @@ class ApiServer:
 
     async def dispatch(self, request: Request) -> Response:
         """Answer `request`. Every failure is an answer."""
+        response = await self._always(request)
+        # Documents (/openapi) stay as they are: they are kept, tagged, and not for reading.
+        if rest.is_read_by_people(request) and request.path.startswith("/api"):
+            return rest.pretty(response)
+        return response
+
+    async def _always(self, request: Request) -> Response:
         try:
-            response = await self._answer(request)
-            if request.query and "pretty" in request.query:
-                return rest.pretty(request, response)
-            return response
+            return await self._answer(request)
         except errors.Error as error:
             return _refused(request, error)
         except StoreBusy as error:

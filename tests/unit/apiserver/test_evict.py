@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from api_world import PODS, pod, running_pod, world
+from api_world import MERGE, PODS, Api, pod, running_pod, world
 
 REVIEW = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
@@ -52,3 +54,68 @@ async def test_a_review_may_say_null_too() -> None:
     spec = {"resourceAttributes": {"verb": "get", "resource": "pods", "group": None}}
     review = {"metadata": {"creationTimestamp": None}, "spec": spec, "status": {"allowed": False}}
     assert (await api.must("POST", REVIEW, review))["status"] == {"allowed": True}
+
+
+BUDGETS = "/apis/policy/v1/namespaces/default/poddisruptionbudgets"
+
+
+def eviction(version: str = "policy/v1", **more: Any) -> dict[str, Any]:
+    return {"apiVersion": version, "kind": "Eviction", "metadata": {"name": "a"}, **more}
+
+
+async def budget(api: Api, name: str) -> None:
+    spec = {"selector": {"matchLabels": {"app": "a"}}, "minAvailable": 0}
+    await api.must("POST", BUDGETS, {"metadata": {"name": name}, "spec": spec})
+
+
+async def test_kubectl_before_1_22_evicts_by_the_beta_version() -> None:
+    api = await world()
+    await api.must("POST", PODS, pod())
+    assert (await api.do("POST", f"{PODS}/a/eviction", eviction("policy/v1beta1")))[0] == 201
+    assert (await api.do("GET", f"{PODS}/a"))[0] == 404
+
+
+async def test_what_is_evicted_says_so_until_it_is_gone() -> None:
+    api = await world()
+    await running_pod(api)
+    await api.must("POST", f"{PODS}/a/eviction", eviction())
+    going = await api.must("GET", f"{PODS}/a")
+    assert "deletionTimestamp" in going["metadata"]
+    (said,) = [c for c in going["status"]["conditions"] if c["type"] == "DisruptionTarget"]
+    assert (said["status"], said["reason"]) == ("True", "EvictionByEvictionAPI")
+    assert said["message"] == "Eviction API: evicting"
+    await api.must("POST", f"{PODS}/a/eviction", eviction())
+    again = await api.must("GET", f"{PODS}/a")
+    assert again["status"] == going["status"]
+
+
+async def test_a_trial_says_nothing_in_the_pod() -> None:
+    api = await world()
+    before = await running_pod(api)
+    await api.must("POST", f"{PODS}/a/eviction?dryRun=All", eviction())
+    assert (await api.must("GET", f"{PODS}/a"))["metadata"] == before["metadata"]
+
+
+async def test_an_eviction_of_a_version_that_is_past_is_refused() -> None:
+    api = await world()
+    made = await running_pod(api)
+    version = made["metadata"]["resourceVersion"]
+    await api.must("PATCH", f"{PODS}/a", {"metadata": {"labels": {"b": "c"}}}, content_type=MERGE)
+    asked = {"deleteOptions": {"preconditions": {"resourceVersion": version}}}
+    assert (await api.do("POST", f"{PODS}/a/eviction", eviction(**asked)))[0] == 409
+    now = await api.must("GET", f"{PODS}/a")
+    asked["deleteOptions"]["preconditions"]["resourceVersion"] = now["metadata"]["resourceVersion"]
+    assert (await api.do("POST", f"{PODS}/a/eviction", eviction(**asked)))[0] == 201
+
+
+async def test_two_budgets_of_one_pod_are_a_failure_in_upstreams_form() -> None:
+    """Answered 201 with a Status that says Failure: client-go takes the error from the body."""
+    api = await world()
+    await running_pod(api)
+    await api.must("PATCH", f"{PODS}/a", {"metadata": {"labels": {"app": "a"}}}, content_type=MERGE)
+    await budget(api, "one")
+    await budget(api, "two")
+    status, said = await api.do("POST", f"{PODS}/a/eviction", eviction())
+    assert (status, said["status"], said["code"]) == (201, "Failure", 500)
+    assert said["message"].startswith("This pod has more than one PodDisruptionBudget")
+    assert "deletionTimestamp" not in (await api.must("GET", f"{PODS}/a"))["metadata"]

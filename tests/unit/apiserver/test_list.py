@@ -6,7 +6,9 @@ from typing import Any
 
 import orjson
 import pytest
-from api_world import PODS, Api, config_map, pod, running_pod, world
+from api_world import ADMIN, PODS, Api, config_map, pod, running_pod, world
+
+from busk8s.api.request import Request
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 
@@ -147,6 +149,29 @@ async def test_pretty_indents_for_a_reader() -> None:
     assert b'\n  "metadata": {\n' in body
     plain = (await api.raw("GET", MAPS + "/a?pretty=false")).body
     assert b"\n" not in plain
+
+
+@pytest.mark.parametrize(
+    ("url", "agent", "indented"),
+    [
+        (MAPS, "curl/8.5.0", True),
+        (MAPS + "/none", "curl/8.5.0", True),
+        (MAPS, "Mozilla/5.0 (X11; Linux x86_64)", True),
+        (MAPS, "kubectl/v1.37.1 (linux/amd64) kubernetes/abc", False),
+        (MAPS + "?pretty=0", "curl/8.5.0", False),
+        ("/openapi/v2", "curl/8.5.0", False),
+        ("/version", "kubectl/v1.37.1", True),
+        ("/", "kubectl/v1.37.1", True),
+    ],
+)
+async def test_people_are_answered_with_indented_objects(
+    url: str, agent: str, indented: bool
+) -> None:
+    api = await world()
+    path, _, query = url.partition("?")
+    asked = {"pretty": [query.partition("=")[2]]} if query else {}
+    request = Request("GET", path, ADMIN, asked, headers={"user-agent": agent})
+    assert (b"\n  " in (await api.server.dispatch(request)).body) is indented
 
 
 async def test_the_root_lists_what_is_served() -> None:

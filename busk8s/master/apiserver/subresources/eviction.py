@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 
+import orjson
+
 from busk8s import errors
 from busk8s.api import scheme
 from busk8s.api.decode import check
@@ -20,7 +22,11 @@ from busk8s.api.selectors import from_label_selector
 from busk8s.master.apiserver import rest
 from busk8s.master.apiserver.attributes import Operation
 from busk8s.master.apiserver.commit import put
-from busk8s.master.apiserver.delete import checked_options, delete_object
+from busk8s.master.apiserver.delete import (
+    check_preconditions,
+    checked_options,
+    delete_object,
+)
 from busk8s.master.apiserver.delete_plan import DeleteOptions
 from busk8s.master.apiserver.parts import Call, Parts
 from busk8s.master.apiserver.read import find
@@ -28,17 +34,32 @@ from busk8s.master.apiserver.subresources.binding import CREATED
 from busk8s.master.apiserver.write import check_address
 
 EVICTION = Resource("policy", "v1", "evictions", "Eviction", namespaced=True)
+OLD_VERSION = "policy/v1beta1"  # Of kubectl before 1.22; the same body, and still taken.
 BUDGET_ATTEMPTS_MAX = 20  # Lost races for one budget before the caller is asked to come back.
 SAID_ATTEMPTS_MAX = 20  # Lost races for the pod, its kubelet's for the most part.
 DISRUPTED_PODS_MAX = 2_000  # Pods a budget may wait for; upstream's number.
 RETRY_AFTER_S = 10
 VIOLATES = "Cannot evict pod as it would violate the pod's disruption budget."
+# Upstream answers 201 with it: clients take the failure from the body.
+SEVERAL = orjson.dumps(
+    {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Failure",
+        "message": "This pod has more than one PodDisruptionBudget, which the eviction subresource "
+        "does not support.",
+        "code": 500,
+    }
+)
 _UNPROTECTED = ("Succeeded", "Failed", "Pending")
 
 
 async def create(parts: Parts, call: Call) -> Response:
     options = rest.write_options(call.request)
     eviction = rest.document(call.request.body, call.request.content_type)
+    if eviction.get("apiVersion") == OLD_VERSION:
+        eviction["apiVersion"] = EVICTION.api_version
     warnings = check(
         EVICTION,
         eviction,
@@ -53,9 +74,14 @@ async def create(parts: Parts, call: Call) -> Response:
     await parts.admission.validate(operation)
     pod = find(parts, call)
     if not _unprotected(pod):
-        await _take_disruption(parts, call, pod, asked)
+        budgets = budgets_of(pod, parts.cache.list(PODDISRUPTIONBUDGETS.key, pod.namespace))
+        if len(budgets) > 1:
+            return rest.with_warnings(Response(201, SEVERAL), warnings)
+        if budgets:
+            await _take_disruption(parts, call, pod, asked)
     if not asked.uid:
         asked = dataclasses.replace(asked, uid=pod.uid)
+    check_preconditions(call, pod, asked)
     revision = await _say_why(parts, call, asked.dry_run)
     if asked.revision and asked.revision == str(pod.revision):
         asked = dataclasses.replace(asked, revision=revision)
@@ -101,11 +127,6 @@ async def _take_disruption(parts: Parts, call: Call, pod: Object, asked: DeleteO
         budgets = budgets_of(pod, parts.cache.list(PODDISRUPTIONBUDGETS.key, pod.namespace))
         if not budgets:
             return
-        if len(budgets) > 1:
-            raise errors.internal(
-                "This pod has more than one PodDisruptionBudget, which the eviction subresource "
-                "does not support."
-            )
         changed = spend(budgets[0].data, pod, parts.clock.now())
         if changed is None:
             return
