@@ -57,7 +57,8 @@ class PreFilter(Protocol):
 class Filter(Protocol):
     """`static` filters look at facts of nodes only, never at what is used: they run once for
     each PodClass and generation of the snapshot. `wakes_on` names the changes that can make a
-    node pass that did not: "node" (added or changed), "pod" (gone, or finished)."""
+    node pass that did not: "node" (added or changed), "pod" (gone, or finished), "assigned" (a pod
+    has got a node)."""
 
     name: str
     static: bool
@@ -115,7 +116,9 @@ class Profile:
         self.scores = [p for p in plugins if isinstance(p, Score) and not p.static]
         self.reserves = [p for p in plugins if isinstance(p, Reserve)]
         self.binds = [p for p in plugins if isinstance(p, Bind)]
-        self._wakes_on = {p.name: p.wakes_on for p in (*self.static_filters, *self.filters)}
+        self._wakes_on: dict[str, frozenset[str]] = {
+            p.name: p.wakes_on for p in plugins if hasattr(p, "wakes_on")
+        }
 
     def may_help(self, failed: frozenset[str], change: str) -> bool:
         """Whether `change` can make schedulable a pod that the plug-ins `failed` refused."""

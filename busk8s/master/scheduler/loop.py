@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from busk8s import errors
 from busk8s.api.meta import format_time
 from busk8s.api.object import Json, Object
-from busk8s.api.scheme import NODES, PODS
+from busk8s.api.scheme import NAMESPACES, NODES, PODS, Resource
 from busk8s.client.interface import Change, Client, Gone, Put, Reset
 from busk8s.clock import Clock
 from busk8s.log import Logger
@@ -57,7 +57,12 @@ class Scheduler:
         self._decided: asyncio.Queue[tuple[PodInfo, Chosen | Unschedulable, float]] = asyncio.Queue(
             DECIDED_MAX
         )
-        self._synced = {NODES.key: False, PODS.key: False}
+        self._applies: dict[Resource, Callable[[Change], None]] = {
+            NODES: self._apply_node,
+            PODS: self._apply_pod,
+            NAMESPACES: self._apply_namespace,
+        }
+        self._synced = {resource.key: False for resource in self._applies}
         self._metrics = SchedulingMetrics(profile.scheduler_name)
 
     def families(self) -> Sequence[Family]:
@@ -69,19 +74,17 @@ class Scheduler:
     async def run(self) -> None:
         """Schedule until cancelled."""
         await supervise(
-            self._follow(NODES.key),
-            self._follow(PODS.key),
+            *(self._follow(resource) for resource in self._applies),
             self._decide_forever(),
             *(self._tell_forever() for _ in range(BINDINGS_MAX)),
         )
 
-    async def _follow(self, key: str) -> None:
-        resource = NODES if key == NODES.key else PODS
-        apply = self._apply_node if key == NODES.key else self._apply_pod
+    async def _follow(self, resource: Resource) -> None:
+        apply = self._applies[resource]
         async for batch in self._client.watch(resource):
             for change in batch:
                 apply(change)
-            self._synced[key] = True
+            self._synced[resource.key] = True
             self._wake.set()
 
     # What the API says.
@@ -104,6 +107,19 @@ class Scheduler:
         if self._snapshot.put_node(node_info(node)):
             self._queue.changed("node", now)
         node.forget()
+
+    def _apply_namespace(self, change: Change) -> None:
+        """Only labels matter: selectors of namespaces in rules about other pods."""
+        known = self._snapshot.namespaces
+        match change:
+            case Reset(objects=namespaces):
+                known.clear()
+                known.update({found.name: found.labels for found in namespaces})
+            case Put(object=found):
+                known[found.name] = found.labels
+            case Gone(object=found):
+                known.pop(found.name, None)
+        self._queue.changed("assigned", self._clock.monotonic())
 
     def _apply_pod(self, change: Change) -> None:
         match change:
@@ -139,11 +155,14 @@ class Scheduler:
     def _count(self, pod: PodInfo) -> None:
         counted = self._counted.get(pod.uid)
         if counted is not None:
-            if counted.node == pod.node and counted.kind is pod.kind:
+            if (counted.node, counted.deleting) == (pod.node, pod.deleting) and (
+                counted.sort is pod.sort
+            ):
                 return
             self._snapshot.drop_pod(counted)
         self._counted[pod.uid] = pod
         self._snapshot.add_pod(pod)
+        self._queue.changed("assigned", self._clock.monotonic())
 
     def _forget(self, pod: PodInfo) -> None:
         self._queue.drop(pod.uid)

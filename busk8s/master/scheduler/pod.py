@@ -1,7 +1,8 @@
 """What the scheduler keeps of a pod: very little, and most of it shared.
 
-Owns      PodClass (what decides where a pod may go) and PodInfo (one pod).
-Leaves    nodes (snapshot), decisions (cycle).
+Owns      PodClass (what decides where a pod may go), PodSort (what other pods' rules see of it) and
+          PodInfo (one pod).
+Leaves    nodes (snapshot), decisions (cycle), rules about other pods (rules).
 Invariant pods with equal scheduling-relevant specs share one PodClass, so filters that look at
           nodes only run once a class and not once a pod.
 """
@@ -17,6 +18,7 @@ import orjson
 from busk8s.api.object import Json, Object
 from busk8s.api.podresources import as_running
 from busk8s.api.quantity import millis, value
+from busk8s.master.scheduler.rules import Labels, PodRules, pod_rules
 
 CPU, MEMORY, EPHEMERAL, PODS = "cpu", "memory", "ephemeral-storage", "pods"
 
@@ -44,6 +46,16 @@ class PodClass:
     scheduler_name: str
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class PodSort:
+    """Compared by identity, as PodClass."""
+
+    namespace: str
+    labels: Labels
+    kind: PodClass
+    rules: PodRules
+
+
 @dataclass(slots=True)
 class PodInfo:
     """One pod. `node` is where it is bound or assumed to be; empty while it waits."""
@@ -51,14 +63,17 @@ class PodInfo:
     namespace: str
     name: str
     uid: str
-    kind: PodClass
+    sort: PodSort
     node: str = ""
     finished: bool = False
     deleting: bool = False
     gated: bool = False
     queued_at: float = 0.0
     attempts: int = 0
-    failed_plugins: frozenset[str] = frozenset()
+
+    @property
+    def kind(self) -> PodClass:
+        return self.sort.kind
 
     @property
     def key(self) -> str:
@@ -66,12 +81,15 @@ class PodInfo:
 
 
 class PodClasses:
-    """Interns PodClass by what in the spec matters; bounded by forgetting all when full."""
+    """Interns PodClass by what in the spec matters, and PodSort by that, namespace and labels;
+    bounded by forgetting all when full."""
 
     CLASSES_MAX = 10_000
+    SORTS_MAX = 20_000
 
     def __init__(self) -> None:
         self._by_signature: dict[bytes, PodClass] = {}
+        self._sorts: dict[tuple[str, bytes, PodClass], PodSort] = {}
 
     def info(self, pod: Object) -> PodInfo:
         """Raises nothing for odd pods: what cannot be read counts as absent."""
@@ -83,12 +101,23 @@ class PodClasses:
             pod.namespace,
             pod.name,
             metadata.get("uid", ""),
-            self._class_of(spec),
+            self._sort_of(spec, pod.namespace, metadata.get("labels") or {}),
             node=spec.get("nodeName") or "",
             finished=status.get("phase") in ("Succeeded", "Failed"),
             deleting="deletionTimestamp" in metadata,
             gated=bool(spec.get("schedulingGates")),
         )
+
+    def _sort_of(self, spec: Json, namespace: str, labels: Labels) -> PodSort:
+        kind = self._class_of(spec)
+        key = (namespace, orjson.dumps(labels, option=orjson.OPT_SORT_KEYS), kind)
+        found = self._sorts.get(key)
+        if found is None:
+            if len(self._sorts) >= self.SORTS_MAX:
+                self._sorts.clear()
+            rules = pod_rules(spec, namespace, labels)
+            found = self._sorts[key] = PodSort(namespace, labels, kind, rules)
+        return found
 
     def _class_of(self, spec: Json) -> PodClass:
         signature = orjson.dumps(_signature(spec))
@@ -124,7 +153,7 @@ def pod_class(spec: Json) -> PodClass:
         affinity=affinity.get("nodeAffinity") or {},
         tolerations=tuple(spec.get("tolerations") or ()),
         host_ports=tuple(_host_ports(spec)),
-        unsupported=tuple(_unsupported(spec, affinity)),
+        unsupported=tuple(_unsupported(spec)),
         priority=spec.get("priority") or 0,
         scheduler_name=spec.get("schedulerName") or "default-scheduler",
     )
@@ -197,18 +226,9 @@ def _host_ports(spec: Json) -> list[HostPort]:
     return wanted
 
 
-def _unsupported(spec: Json, affinity: Json) -> list[str]:
+def _unsupported(spec: Json) -> list[str]:
     """Rules that must hold and that no plug-in here can judge: such a pod is refused by name."""
-    found = [
-        f"affinity.{name}"
-        for name in ("podAffinity", "podAntiAffinity")
-        if (affinity.get(name) or {}).get("requiredDuringSchedulingIgnoredDuringExecution")
-    ]
-    if any(
-        constraint.get("whenUnsatisfiable", "DoNotSchedule") == "DoNotSchedule"
-        for constraint in spec.get("topologySpreadConstraints") or ()
-    ):
-        found.append("topologySpreadConstraints")
+    found = []
     if spec.get("resourceClaims"):
         found.append("resourceClaims")
     if any("persistentVolumeClaim" in v or "ephemeral" in v for v in spec.get("volumes") or ()):

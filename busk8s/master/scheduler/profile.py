@@ -8,9 +8,11 @@ from busk8s.client.interface import Client
 from busk8s.master.scheduler.framework import ENTRY_POINTS, Plugin, Profile
 from busk8s.master.scheduler.plugins.balanced_allocation import BalancedAllocation
 from busk8s.master.scheduler.plugins.default_bind import DefaultBinder
+from busk8s.master.scheduler.plugins.inter_pod_affinity import InterPodAffinity
 from busk8s.master.scheduler.plugins.node_affinity import NodeAffinity
 from busk8s.master.scheduler.plugins.node_ports import NodePorts
 from busk8s.master.scheduler.plugins.node_unschedulable import NodeUnschedulable
+from busk8s.master.scheduler.plugins.pod_topology_spread import PodTopologySpread
 from busk8s.master.scheduler.plugins.priority_sort import PrioritySort
 from busk8s.master.scheduler.plugins.resources_fit import NodeResourcesFit
 from busk8s.master.scheduler.plugins.taint_toleration import TaintToleration
@@ -21,14 +23,17 @@ SCHEDULER_NAME = "default-scheduler"
 
 def default_profile(client: Client) -> Profile:
     """In upstream's order of filters: the first that refuses a node gives the reason."""
+    taints, affinity = TaintToleration(), NodeAffinity()
     plugins: list[Plugin] = [
         PrioritySort(),
         Unsupported(),
         NodeUnschedulable(),
-        TaintToleration(),
-        NodeAffinity(),
+        taints,
+        affinity,
         NodePorts(),
         NodeResourcesFit(),
+        PodTopologySpread(affinity, taints),
+        InterPodAffinity(),
         BalancedAllocation(),
         *third_party_plugins(),
         DefaultBinder(client),

@@ -10,6 +10,7 @@ Source    kube-scheduler's scheduling queue: activeQ, backoffQ, unschedulablePod
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import count
 
@@ -34,9 +35,12 @@ class SchedulingQueue:
         self._active: list[tuple[tuple[float, ...], int, str]] = []
         self._backoff: list[tuple[float, int, str]] = []
         self._place: dict[str, int] = {}  # uid -> serial of its one valid heap entry.
-        self._pool: dict[str, float] = {}  # uid -> when it was found unschedulable.
-        self._in_flight: dict[str, int] = {}  # uid -> changes seen when it was popped.
-        self._changes: list[str] = []
+        # uid -> when it was found unschedulable, and the plug-ins that refused it.
+        self._pool: dict[str, tuple[float, frozenset[str]]] = {}
+        self._pooled_by: Counter[frozenset[str]] = Counter()  # How many of the pool.
+        self._in_flight: dict[str, int] = {}  # uid -> how many changes there were when popped.
+        self._changes = 0
+        self._last: dict[str, int] = {}  # What changed -> its latest number.
 
     def __len__(self) -> int:
         return len(self._pods)
@@ -57,19 +61,19 @@ class SchedulingQueue:
         if known is not None:
             pod.queued_at, pod.attempts = known.queued_at, known.attempts
             self._pods[pod.uid] = pod
-            if known.kind is pod.kind or pod.uid in self._in_flight:
+            if known.sort is pod.sort or pod.uid in self._in_flight:
                 return
         else:
             pod.queued_at = now
             self._pods[pod.uid] = pod
-        self._pool.pop(pod.uid, None)
+        self._leave_pool(pod.uid)
         self._activate(pod)
 
     def drop(self, uid: str) -> None:
         """The pod is gone, or needs no node any more."""
         self._pods.pop(uid, None)
         self._place.pop(uid, None)
-        self._pool.pop(uid, None)
+        self._leave_pool(uid)
         self._land(uid)
 
     def pop(self, now: float) -> PodInfo | None:
@@ -80,7 +84,7 @@ class SchedulingQueue:
             if self._place.get(uid) != serial:
                 continue
             del self._place[uid]
-            self._in_flight[uid] = len(self._changes)
+            self._in_flight[uid] = self._changes
             pod = self._pods[uid]
             pod.attempts += 1
             return pod
@@ -91,13 +95,14 @@ class SchedulingQueue:
         if pod.uid not in self._pods:
             self._land(pod.uid)
             return
-        seen = self._changes[self._in_flight.get(pod.uid, len(self._changes)) :]
+        since = self._in_flight.get(pod.uid, self._changes)
+        seen = [change for change, number in self._last.items() if number > since]
         self._land(pod.uid)
-        pod.failed_plugins = failed_plugins
         if any(self._may_help(failed_plugins, change) for change in seen):
             self._back_off(pod, now)
         else:
-            self._pool[pod.uid] = now
+            self._pool[pod.uid] = (now, failed_plugins)
+            self._pooled_by[failed_plugins] += 1
 
     def retry(self, pod: PodInfo, now: float) -> None:
         """The attempt failed for a reason other than fit: again, after the back-off."""
@@ -106,12 +111,14 @@ class SchedulingQueue:
             self._back_off(pod, now)
 
     def changed(self, what: str, now: float) -> None:
-        """Something happened ("node" or "pod") that may let unschedulable pods fit."""
-        if self._in_flight:
-            self._changes.append(what)
-        helped = [uid for uid in self._pool if self._may_help(self._pods[uid].failed_plugins, what)]
-        for uid in helped:
-            del self._pool[uid]
+        """Something happened ("node", "pod", "assigned") that may let unschedulable pods fit."""
+        self._changes += 1
+        self._last[what] = self._changes
+        helping = {failed for failed in self._pooled_by if self._may_help(failed, what)}
+        if not helping:
+            return
+        for uid in [uid for uid, (_, failed) in self._pool.items() if failed in helping]:
+            self._leave_pool(uid)
             self._back_off(self._pods[uid], now)
 
     def next_at(self, now: float) -> float | None:
@@ -120,7 +127,7 @@ class SchedulingQueue:
             return now
         times = [at for at, _, _ in self._backoff[:1]]
         if self._pool:
-            times.append(min(self._pool.values()) + UNSCHEDULABLE_MAX_S)
+            times.append(min(at for at, _ in self._pool.values()) + UNSCHEDULABLE_MAX_S)
         return min(times, default=None)
 
     def waiting(self) -> Sequence[PodInfo]:
@@ -142,12 +149,19 @@ class SchedulingQueue:
             if self._place.get(uid) == serial:
                 self._activate(self._pods[uid])
         if self._pool:
-            stale = [uid for uid, at in self._pool.items() if at + UNSCHEDULABLE_MAX_S <= now]
+            stale = [u for u, (at, _) in self._pool.items() if at + UNSCHEDULABLE_MAX_S <= now]
             for uid in stale:
-                del self._pool[uid]
+                self._leave_pool(uid)
                 self._activate(self._pods[uid])
+
+    def _leave_pool(self, uid: str) -> None:
+        parked = self._pool.pop(uid, None)
+        if parked is None:
+            return
+        failed = parked[1]
+        self._pooled_by[failed] -= 1
+        if not self._pooled_by[failed]:
+            del self._pooled_by[failed]
 
     def _land(self, uid: str) -> None:
         self._in_flight.pop(uid, None)
-        if not self._in_flight:
-            self._changes.clear()

@@ -16,7 +16,9 @@ import numpy.typing as npt
 
 from busk8s.api.object import Object
 from busk8s.api.quantity import millis, value
+from busk8s.master.scheduler.crowds import Crowds
 from busk8s.master.scheduler.pod import CPU, EPHEMERAL, MEMORY, PODS, HostPort, PodInfo
+from busk8s.master.scheduler.rules import Labels
 
 Mask = npt.NDArray[np.bool_]
 Amounts = npt.NDArray[np.int64]
@@ -53,6 +55,32 @@ def node_info(node: Object) -> NodeInfo:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Domains:
+    """The domain of each row, numbered from 0; `count` of them."""
+
+    of: Amounts
+    count: int
+
+    @property
+    def known(self) -> Mask:
+        mask: Mask = self.of >= 0
+        return mask
+
+    def sums(self, by_row: Amounts) -> Amounts:
+        """`by_row` added up by domain."""
+        known = self.known
+        sums = np.bincount(self.of[known], weights=by_row[known], minlength=self.count)
+        return sums.astype(np.int64)
+
+    def spread_out(self, by_domain: Amounts) -> Amounts:
+        """For each row what is said of its domain; 0 where it has none."""
+        if not self.count:
+            return np.zeros(len(self.of), np.int64)
+        found: Amounts = np.where(self.known, by_domain[self.of], 0)
+        return found
+
+
 class Snapshot:
     """Columns are indexed by node; rows of removed nodes are reused and never `valid`."""
 
@@ -65,6 +93,10 @@ class Snapshot:
         self.used: dict[str, Amounts] = {}
         self.scored_cpu: Amounts = np.zeros(0, np.int64)
         self.scored_memory: Amounts = np.zeros(0, np.int64)
+        self.crowds = Crowds()
+        self.namespaces: dict[str, Labels] = {}  # The labels of each.
+        self._domains: dict[str, Domains] = {}
+        self._domains_of = -1
         self._waiting: dict[str, dict[str, PodInfo]] = {}  # Pods of nodes not (yet) known.
         self._free: list[int] = []
         for name in (CPU, MEMORY, EPHEMERAL, PODS):
@@ -131,6 +163,25 @@ class Snapshot:
             return np.zeros(len(self.rows), np.int64)
         return allocatable[: len(self.rows)] - self.used[name][: len(self.rows)]
 
+    def domains(self, topology_key: str) -> Domains:
+        """In which domain of `topology_key` each node is; -1 = in none."""
+        if self._domains_of != self.generation:
+            self._domains.clear()
+            self._domains_of = self.generation
+        found = self._domains.get(topology_key)
+        if found is None:
+            found = self._domains[topology_key] = self._divided(topology_key)
+        return found
+
+    def _divided(self, topology_key: str) -> Domains:
+        numbers: dict[str, int] = {}
+        of = np.full(len(self.rows), -1, np.int64)
+        for row, node in enumerate(self.rows):
+            if node is not None and topology_key in node.labels:
+                value_ = node.labels[topology_key]
+                of[row] = numbers.setdefault(value_, len(numbers))
+        return Domains(of, len(numbers))
+
     def select(self, wanted: Sequence[bool]) -> Mask:
         return np.fromiter(wanted, bool, len(self.rows))
 
@@ -186,6 +237,7 @@ class Snapshot:
                 self._column(name)
             self.used[name][row] += sign * amount
         self.used[PODS][row] += sign
+        self.crowds.tally(pod, row, sign)
         self.scored_cpu[row] += sign * kind.scored_cpu_millis
         self.scored_memory[row] += sign * kind.scored_memory_bytes
         for port in kind.host_ports:

@@ -15,9 +15,11 @@ from busk8s.api.scheme import NODES, PODS, Resource
 from busk8s.master.scheduler.cycle import Chosen, Cycle, Unschedulable
 from busk8s.master.scheduler.framework import Filter, Profile
 from busk8s.master.scheduler.plugins.balanced_allocation import BalancedAllocation
+from busk8s.master.scheduler.plugins.inter_pod_affinity import InterPodAffinity
 from busk8s.master.scheduler.plugins.node_affinity import NodeAffinity
 from busk8s.master.scheduler.plugins.node_ports import NodePorts
 from busk8s.master.scheduler.plugins.node_unschedulable import NodeUnschedulable
+from busk8s.master.scheduler.plugins.pod_topology_spread import PodTopologySpread
 from busk8s.master.scheduler.plugins.priority_sort import PrioritySort
 from busk8s.master.scheduler.plugins.resources_fit import NodeResourcesFit
 from busk8s.master.scheduler.plugins.taint_toleration import TaintToleration, tolerates
@@ -27,7 +29,8 @@ from busk8s.master.scheduler.snapshot import Snapshot, node_info
 
 PLUGINS: list[Any] = [
     PrioritySort(), Unsupported(), NodeUnschedulable(), TaintToleration(), NodeAffinity(),
-    NodePorts(), NodeResourcesFit(), BalancedAllocation(),
+    NodePorts(), NodeResourcesFit(), PodTopologySpread(NodeAffinity(), TaintToleration()),
+    InterPodAffinity(), BalancedAllocation(),
 ]  # fmt: skip
 CLASSES = PodClasses()
 
@@ -123,10 +126,9 @@ NO_SCHEDULE = {"key": "dedicated", "value": "db", "effect": "NoSchedule"}
             id="only the first plug-in that refuses a node counts",
         ),
         pytest.param(
-            pod("p", topologySpreadConstraints=[{"whenUnsatisfiable": "DoNotSchedule"}]),
+            pod("p", resourceClaims=[{"name": "gpu", "resourceClaimName": "gpu"}]),
             [node("a")],
-            "0/1 nodes are available: 1 node(s) cannot be judged: not supported: "
-            "topologySpreadConstraints.",
+            "0/1 nodes are available: 1 node(s) cannot be judged: not supported: resourceClaims.",
             id="what no plug-in can judge is refused by name",
         ),
     ],

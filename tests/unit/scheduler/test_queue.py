@@ -5,12 +5,13 @@ from __future__ import annotations
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
-from busk8s.master.scheduler.pod import PodInfo, pod_class
+from busk8s.master.scheduler.pod import PodInfo, PodSort, pod_class
 from busk8s.master.scheduler.queue import (
     BACKOFF_FIRST_S,
     UNSCHEDULABLE_MAX_S,
     SchedulingQueue,
 )
+from busk8s.master.scheduler.rules import NO_RULES
 
 FIT = frozenset({"NodeResourcesFit"})
 
@@ -22,7 +23,8 @@ def queue() -> SchedulingQueue:
 
 
 def pod(name: str, priority: int = 0) -> PodInfo:
-    return PodInfo("default", name, name, pod_class({"priority": priority, "containers": []}))
+    kind = pod_class({"priority": priority, "containers": []})
+    return PodInfo("default", name, name, PodSort("default", {}, kind, NO_RULES))
 
 
 def test_higher_priority_goes_first_then_who_came_first() -> None:

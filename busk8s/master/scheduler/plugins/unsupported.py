@@ -1,7 +1,7 @@
 """Unsupported: rules that must hold but that nothing here can judge are refused by name.
 
-Differs from Kubernetes: inter-pod affinity, DoNotSchedule topology spread, claims of devices and
-volumes keep a pod pending with a reason that names them, instead of being ignored.
+Differs from Kubernetes: claims of devices and volumes keep a pod pending with a reason that names
+them, instead of being ignored.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from busk8s.master.scheduler.snapshot import Snapshot
 
 class Unsupported:
     name = "Unsupported"
+    wakes_on: frozenset[str] = frozenset()  # Nothing that happens makes it judgeable.
 
     def pre_filter(self, pod: PodInfo, snapshot: Snapshot) -> str | None:
         if not pod.kind.unsupported:
