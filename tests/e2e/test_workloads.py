@@ -203,3 +203,27 @@ def subprocess_of(cluster: Cluster, line: str, *more: str) -> subprocess.Complet
     done = cluster.run(command, check=False)
     assert done.returncode
     return done
+
+
+def test_replicas_that_shun_each_other_have_a_node_each(cluster: Cluster) -> None:
+    """Two nodes: the third replica waits, and gets the place of one that goes."""
+    text = workload("Deployment", "shy", "replicas: 3")
+    term = "{labelSelector: {matchLabels: {app: shy}}, topologyKey: kubernetes.io/hostname}"
+    rule = f"podAntiAffinity: {{requiredDuringSchedulingIgnoredDuringExecution: [{term}]}}"
+    cluster.apply(text.replace("    spec:\n", f"    spec:\n      affinity: {{{rule}}}\n"))
+    cluster.kubectl("wait --for=jsonpath={.status.readyReplicas}=2 deploy/shy --timeout=30s")
+    pods = cluster.items("pods -l app=shy")
+    placed = [pod["spec"]["nodeName"] for pod in pods if "nodeName" in pod["spec"]]
+    assert len(placed) == len(set(placed)) == 2
+    (waiting,) = [pod for pod in pods if "nodeName" not in pod["spec"]]
+
+    def said() -> bool:
+        conditions = cluster.get(f"pod {waiting['metadata']['name']}")["status"]["conditions"]
+        return any(
+            "didn't match pod anti-affinity rules" in c.get("message", "") for c in conditions
+        )
+
+    wait_for("the reason", said)
+    cluster.kubectl("scale deploy/shy --replicas=2")
+    cluster.kubectl("rollout status deploy/shy --timeout=30s")
+    cluster.kubectl("delete deploy shy")
