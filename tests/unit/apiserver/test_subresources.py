@@ -235,7 +235,7 @@ async def test_log_options_are_checked(query: str, code: int) -> None:
     assert (await api.raw("GET", f"{PODS}/a/log?{query}")).status == code
 
 
-@pytest.mark.parametrize("part", ["exec", "attach", "portforward", "proxy"])
+@pytest.mark.parametrize("part", ["exec", "attach", "portforward"])
 async def test_what_is_not_there_is_refused_by_name(part: str) -> None:
     api = await world()
     await api.must("POST", PODS, pod())
