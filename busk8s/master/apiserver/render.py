@@ -79,13 +79,19 @@ def partial(obj: Object) -> bytes:
     return _PARTIAL % orjson.dumps(obj.glance()["metadata"])
 
 
-def table(request: Request, resource: Resource, objects: Sequence[Object], now: float) -> Json:
-    """A meta.k8s.io/v1 Table with the columns of the kind."""
+def included(request: Request) -> str:
+    """What goes with each row of a Table; asked before anything is done, as it may be refused."""
     include = request.param("includeObject") or "Metadata"
     if include not in INCLUDE_OBJECT:
         raise errors.bad_request(
             f'unrecognized includeObject value: "{include}"; one of {", ".join(INCLUDE_OBJECT)}'
         )
+    return include
+
+
+def table(request: Request, resource: Resource, objects: Sequence[Object], now: float) -> Json:
+    """A meta.k8s.io/v1 Table with the columns of the kind."""
+    include = included(request)
     if order := tables.order(resource):
         objects = sorted(objects, key=lambda obj: order(obj.glance()))
     rows = []

@@ -49,6 +49,7 @@ from busk8s.master.apiserver.metrics.wiring import gauges
 from busk8s.master.apiserver.parts import Call, Parts
 from busk8s.master.apiserver.quota.ledger import Quotas
 from busk8s.master.apiserver.refusals import access_denied, forbidden_by
+from busk8s.master.apiserver.render import included
 from busk8s.master.apiserver.route import Route, Routes, verb_of
 from busk8s.master.apiserver.subresources.proxy import proxy
 from busk8s.master.apiserver.versions import stored_of
@@ -214,6 +215,8 @@ class ApiServer:
             rest.negotiate(request.accept, messages=_has_messages(route.resource)),
             self.parts.clock.now(),
         )
+        if call.accept.shape == "table":
+            included(request)
         response = await self._act(call, flow)
         said = deprecation(route.resource)
         if said is not None:

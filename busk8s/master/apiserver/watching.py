@@ -47,8 +47,6 @@ async def watch(parts: Parts, call: Call) -> Response:
     timeout = rest.integer(request, "timeoutSeconds")
     bookmarks = rest.flag(request, "allowWatchBookmarks")
     watch = _Watch(parts, call, selection, bookmarks=bookmarks, initial_end=initial is True)
-    if call.accept.shape == "table":
-        table(request, call.resource, [], call.now)  # Refuse a bad includeObject before streaming.
     fresh = initial or (initial is None and revision == 0)
     since = revision or parts.cache.revision
     limit = min(float(timeout or TIMEOUT_S_DEFAULT), TIMEOUT_S_MAX)

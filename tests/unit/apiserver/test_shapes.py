@@ -76,6 +76,9 @@ async def test_another_include_is_a_bad_request() -> None:
     api = await world()
     assert (await api.do("GET", PODS + "?includeObject=All", accept=TABLE))[0] == 400
     assert (await api.raw("GET", PODS + "?watch=1&includeObject=All", accept=TABLE)).status == 400
+    await api.must("POST", PODS, pod())
+    assert (await api.do("DELETE", PODS + "/a?includeObject=All", accept=TABLE))[0] == 400
+    await api.must("GET", PODS + "/a")  # What is refused harms nothing.
 
 
 @pytest.mark.parametrize("resource", scheme.SERVED, ids=lambda r: f"{r.key} {r.version}")
