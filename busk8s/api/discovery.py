@@ -7,9 +7,13 @@ Invariant the answer depends on the resources given and their order alone.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from busk8s.api import scheme
+from busk8s.api.definitions import priority
 from busk8s.api.scheme import Resource
 
 Json = dict[str, Any]
@@ -144,9 +148,15 @@ def subresource_verbs(subresource: str) -> Sequence[str]:
 def _groups(resources: Iterable[Resource]) -> dict[str, dict[str, list[Resource]]]:
     """Group -> version -> resources; the preferred version first, groups in upstream's order."""
     found: dict[str, dict[str, list[Resource]]] = {}
+    custom: dict[str, None] = {}
     for resource in resources:
         versions = found.setdefault(resource.group, {})
         versions.setdefault(resource.version, []).append(resource)
+        if resource.custom is not None:
+            custom[resource.group] = None
+    for group_ in custom:  # Several definitions: each has its own order.
+        versions = found[group_]
+        found[group_] = {name: versions[name] for name in sorted(versions, key=priority)}
     place = {name: number for number, name in enumerate(GROUP_ORDER)}
     ordered = sorted(found, key=lambda name: (place.get(name, len(place)), name))
     return {name: found[name] for name in ordered}
@@ -163,13 +173,38 @@ def _entries(resource: Resource) -> list[Json]:
         "singularName": resource.singular or resource.kind.lower(),
         "namespaced": resource.namespaced,
         "kind": resource.kind,
-        "verbs": sorted(resource.verbs),
+        "verbs": _verbs(resource),
     }
     if resource.short_names:
         entry["shortNames"] = list(resource.short_names)
     if resource.categories:
         entry["categories"] = list(resource.categories)
+    if "watch" in resource.verbs:  # What is answered only, or made up, is not stored.
+        entry |= _hash(resource)
     return [entry, *(_subresource_entry(resource, name) for name in resource.subresources)]
+
+
+def _verbs(resource: Resource) -> list[str]:
+    verbs = sorted(resource.verbs)
+    if resource.custom is not None and resource.custom.family.terminating:
+        return [verb for verb in verbs if verb not in ("create", "patch", "update")]
+    return verbs
+
+
+def _hash(resource: Resource) -> Json:
+    """`storageVersionHash`: what changes when objects are stored in another version.
+
+    Clients only compare it. As upstream, a stored version that is not served has none.
+    """
+    if resource.custom is not None:
+        stored = resource.custom.storage
+        if stored.version not in resource.custom.family.served:
+            return {}
+    else:
+        stored = scheme.RESOURCES[resource.storage_key]
+    text = f"{stored.group}/{stored.version}/{stored.kind}"
+    hashed = hashlib.sha256(text.encode()).digest()[:8]
+    return {"storageVersionHash": base64.b64encode(hashed).decode()}
 
 
 def _subresource_entry(resource: Resource, name: str) -> Json:
@@ -198,7 +233,7 @@ def _aggregated_resource(resource: Resource) -> Json:
         "responseKind": _kind(own),
         "scope": "Namespaced" if resource.namespaced else "Cluster",
         "singularResource": resource.singular or resource.kind.lower(),
-        "verbs": sorted(resource.verbs),
+        "verbs": _verbs(resource),
     }
     if resource.short_names:
         entry["shortNames"] = list(resource.short_names)

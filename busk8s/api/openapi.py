@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from busk8s.api import openapi_paths, openapi_wire
+from busk8s.api import openapi_paths, openapi_wire, openapi_wire3
 from busk8s.api.discovery import KUBERNETES_VERSION
 from busk8s.api.scheme import Resource
 
@@ -83,6 +83,17 @@ def v3_hashes(resources: Iterable[Resource]) -> dict[str, str]:
 
 def v3(resources: Iterable[Resource], group: str, version: str) -> bytes | None:
     """The document of one group version; None when nothing is served there."""
+    document = _v3_document(resources, group, version)
+    return None if document is None else orjson.dumps(document)
+
+
+def v3_protobuf(resources: Iterable[Resource], group: str, version: str) -> bytes | None:
+    """The same as `openapi_wire3.CONTENT_TYPE`."""
+    document = _v3_document(resources, group, version)
+    return None if document is None else openapi_wire3.encode(document)
+
+
+def _v3_document(resources: Iterable[Resource], group: str, version: str) -> Json | None:
     own = _of(resources, group, version)
     if not own:
         return None
@@ -97,7 +108,7 @@ def v3(resources: Iterable[Resource], group: str, version: str) -> bytes | None:
         paths.update(openapi_paths.v3_paths(resource, names))
     used = _closure({*_mentioned(paths), *_ALWAYS}, definitions)
     schemas = {name: _with_v3_references(definitions[name]) for name in sorted(used)}
-    document = {
+    return {
         "openapi": "3.0.0",
         "info": _info(),
         "paths": _with_v3_references(paths),
@@ -108,7 +119,6 @@ def v3(resources: Iterable[Resource], group: str, version: str) -> bytes | None:
             },
         },
     }
-    return orjson.dumps(document)
 
 
 def whole_schema(resource: Resource) -> Json | None:

@@ -25,12 +25,35 @@ def test_the_core_group_lists_resources_and_subresources() -> None:
         "verbs": sorted(scheme.ALL_VERBS),
         "shortNames": ["po"],
         "categories": ["all"],
+        "storageVersionHash": "xPOwRZ+Yhw8=",
     }
     assert entries["pods/eviction"]["group"] == "policy"
     assert entries["pods/log"]["kind"] == "Pod"
     assert entries["nodes/proxy"]["kind"] == "NodeProxyOptions"
     assert entries["bindings"]["verbs"] == ["create"]
     assert "deletecollection" not in entries["namespaces"]["verbs"]
+
+
+@pytest.mark.parametrize(
+    ("group", "version", "plural", "stored"),
+    [
+        ("apps", "v1", "deployments", "8aSe+NMegvE="),
+        ("", "v1", "events", "r2yiGXH7wu8="),
+        ("events.k8s.io", "v1", "events", "r2yiGXH7wu8="),
+        ("autoscaling", "v1", "horizontalpodautoscalers", "qwQve8ut294="),
+        ("autoscaling", "v2", "horizontalpodautoscalers", "qwQve8ut294="),
+        ("authentication.k8s.io", "v1", "tokenreviews", None),
+        ("", "v1", "componentstatuses", None),
+        ("", "v1", "pods/status", None),
+    ],
+)
+def test_the_stored_version_is_told_by_a_hash_as_upstream_makes_it(
+    group: str, version: str, plural: str, stored: str | None
+) -> None:
+    body = discovery.resource_list(scheme.SERVED, group, version)
+    assert body is not None
+    [entry] = [entry for entry in body["resources"] if entry["name"] == plural]
+    assert entry.get("storageVersionHash") == stored
 
 
 def test_a_groups_preferred_version_comes_first() -> None:

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 import orjson
 
 from busk8s import errors
-from busk8s.api import discovery, openapi, openapi_wire
+from busk8s.api import discovery, openapi, openapi_wire, openapi_wire3
 from busk8s.api.object import Json
 from busk8s.api.request import JSON, Request, Response
 from busk8s.api.scheme import Resource
@@ -136,11 +136,8 @@ class _Documents:
 
     async def __call__(self, request: Request) -> Response:
         _only_get(request)
-        path, media = request.path.rstrip("/"), JSON
-        if path == "/openapi/v2" and _wants_protobuf(request.accept):
-            media = openapi_wire.CONTENT_TYPE
-        else:
-            rest.negotiate(request.accept)
+        path = request.path.rstrip("/")
+        media = _media(path, request.accept)
         fixed, asked = False, request.param("hash")
         if asked and path.startswith("/openapi/v3/"):
             present = self._hash(path)
@@ -162,9 +159,15 @@ class _Documents:
         return self._hashes.get(path.removeprefix("/openapi/v3/"), "")
 
 
-def _wants_protobuf(accept: str) -> bool:
+def _media(path: str, accept: str) -> str:
+    """The form of the document; raises 406."""
     first = accept.partition(",")[0].partition(";")[0].strip()
-    return first in openapi_wire.CONTENT_TYPES
+    if path == "/openapi/v2" and first in openapi_wire.CONTENT_TYPES:
+        return openapi_wire.CONTENT_TYPE
+    if path.startswith("/openapi/v3/") and first in openapi_wire3.CONTENT_TYPES:
+        return openapi_wire3.CONTENT_TYPE
+    rest.negotiate(accept)
+    return JSON
 
 
 def _document(resources: Sequence[Resource], path: str, media: str) -> bytes:
@@ -174,11 +177,12 @@ def _document(resources: Sequence[Resource], path: str, media: str) -> bytes:
     if path == "/openapi/v3":
         return openapi.v3_index(resources)
     parts = path.removeprefix("/openapi/v3/").split("/")
+    make_v3 = openapi.v3 if media == JSON else openapi.v3_protobuf
     found: bytes | None = None
     if len(parts) == 2 and parts[0] == "api":
-        found = openapi.v3(resources, "", parts[1])
+        found = make_v3(resources, "", parts[1])
     elif len(parts) == 3 and parts[0] == "apis":
-        found = openapi.v3(resources, parts[1], parts[2])
+        found = make_v3(resources, parts[1], parts[2])
     if found is None:
         raise errors.path_not_found()
     return found

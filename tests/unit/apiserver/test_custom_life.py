@@ -6,6 +6,7 @@ import asyncio
 import random
 from typing import Any
 
+import orjson
 import pytest
 from api_world import ADMIN, MERGE, lines
 from crontab_world import (
@@ -14,11 +15,13 @@ from crontab_world import (
     NAME,
     crontab,
     defined,
+    definition,
     living,
     settle,
     version,
 )
 
+from busk8s.api.openapi_wire3 import CONTENT_TYPES
 from busk8s.client.direct import DirectClient
 from busk8s.ids import RandomIds
 from busk8s.master.apiserver.catalog import Catalog
@@ -39,6 +42,29 @@ async def test_a_definition_is_established_with_its_names() -> None:
     }
     assert found["status"]["storedVersions"] == ["v1"]
     assert found["status"]["acceptedNames"]["listKind"] == "CronTabList"
+
+
+async def test_a_kind_is_published_by_the_time_it_is_said_to_be_established() -> None:
+    """Who waits for the condition, as kubectl does, finds the kind in every document at once."""
+    async with living() as api:
+        await api.must("POST", CRDS, definition())
+        watch = await api.raw("GET", f"{CRDS}?watch=1")
+        assert watch.stream is not None
+        async for chunk in watch.stream:
+            objects = [orjson.loads(line)["object"] for line in chunk.splitlines()]
+            if any(conditions(obj).get("Established", "")[:1] == ("True",) for obj in objects):
+                break
+        path = "apis/stable.example.com/v1"
+        assert path in (await api.must("GET", "/openapi/v3"))["paths"]
+        name = "com.example.stable.v1.CronTab"
+        assert name in (await api.must("GET", f"/openapi/v3/{path}"))["components"]["schemas"]
+        assert name in (await api.must("GET", "/openapi/v2"))["definitions"]
+        accept = CONTENT_TYPES[1]
+        told = await api.raw("GET", f"/openapi/v3/{path}", accept=accept)
+        assert told.content_type == CONTENT_TYPES[0]
+        assert name.encode() in told.body
+        assert (await api.do("GET", CRONTABS))[0] == 200
+        await watch.stream.aclose()  # type: ignore[attr-defined]  # an async generator
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,26 @@ async def test_what_the_cluster_does_itself_asks_for_the_stored_version() -> Non
     assert written_as(resources).version == "v1"
 
 
+async def test_a_group_of_several_definitions_prefers_its_best_version() -> None:
+    gears = definition("gears", "Gear", versions=[version("v1alpha1")])
+    api, keeper = await custom(
+        gears, definition(versions=[version(), version("v2beta1", storage=False)])
+    )
+    group = await api.must("GET", "/apis/example.com")
+    assert [each["version"] for each in group["versions"]] == ["v1", "v2beta1", "v1alpha1"]
+    listed = [await api.must("GET", f"/apis/example.com/{each}") for each in ("v1", "v2beta1")]
+    hashes = {each["resources"][0]["storageVersionHash"] for each in listed}
+    assert len(hashes) == 1
+    url = f"{DEFINITIONS}/widgets.example.com"
+    held = widget()
+    held["metadata"]["finalizers"] = ["example.com/hold"]
+    await api.must("POST", WIDGETS, held)
+    await api.must("DELETE", url)
+    await keeper.settle()
+    listed = await api.must("GET", "/apis/example.com/v1")
+    assert listed["resources"][0]["verbs"] == ["delete", "deletecollection", "get", "list", "watch"]
+
+
 async def test_before_it_is_established_nothing_is_served() -> None:
     api, _ = await custom()
     await api.must("POST", DEFINITIONS, definition("gears", "Gear"))
