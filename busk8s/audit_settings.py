@@ -1,7 +1,8 @@
-"""What the audit log is told, by upstream's flags."""
+"""What is told of requests and kept of Events, by upstream's flags."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -16,6 +17,11 @@ class AuditSettings(AuthenticationSettings):
     audit_log_path: str = ""  # "" = audit.log in the data directory's logs; "-" = standard output
     audit_log_maxsize: float = 64.0  # MB
     audit_log_maxbackup: float = 4.0  # rotated files kept
+    event_ttl: str = "1h"
+
+    @property
+    def event_ttl_s(self) -> float:
+        return seconds(self.event_ttl) or 0.0
 
     def wrong(self) -> str:
         """What cannot be right, naming the flag; "" when nothing is wrong."""
@@ -23,7 +29,21 @@ class AuditSettings(AuthenticationSettings):
             return f"--audit-log-maxsize: {self.audit_log_maxsize:g} MB is too small; at least 1"
         if self.audit_log_maxbackup < 0:
             return "--audit-log-maxbackup must not be negative"
+        if not seconds(self.event_ttl):
+            return f"--event-ttl: {self.event_ttl!r} is not a duration like 90m or 1h30m0s"
         return AuthenticationSettings.wrong(self)
+
+
+_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h))+")
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0}
+
+
+def seconds(text: str) -> float | None:
+    """A duration as Go writes it; None when it is none."""
+    if len(text) > 64 or not _DURATION.fullmatch(text):
+        return None
+    return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
 
 
 HELP: Mapping[str, str] = {
@@ -31,4 +51,5 @@ HELP: Mapping[str, str] = {
     "audit_log_path": "Where events go, a line each; '-' is standard output.",
     "audit_log_maxsize": "MB after which a new file is begun (64).",
     "audit_log_maxbackup": "Files kept beside the present one (4).",
+    "event_ttl": "How long Events stay after they were last written (1h).",
 }

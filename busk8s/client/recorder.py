@@ -23,8 +23,8 @@ from busk8s.log import Logger
 
 QUEUE_MAX = 1_000  # Events that wait to be written.
 KEYS_MAX = 4_096  # Objects and messages remembered, as client-go's LRU.
-SIMILAR_MAX = 10  # More messages of one kind in SIMILAR_WINDOW_S are written as one.
-SIMILAR_WINDOW_S = 600.0
+SIMILAR_MAX = 10  # From so many messages of one kind on they are written as one, until none comes
+SIMILAR_WINDOW_S = 600.0  # for so long.
 SPAM_BURST = 25  # Events at once about one object, then one each SPAM_REFILL_S.
 SPAM_REFILL_S = 300.0
 MESSAGE_MAX = 1_024
@@ -45,7 +45,9 @@ class Happening:
 
 
 @dataclass
-class _Written:
+class _Observed:
+    """`name`: of its Event, "" before there is one; `count` goes on where none is written."""
+
     name: str
     count: int
     first: float
@@ -54,7 +56,7 @@ class _Written:
 @dataclass
 class _Similar:
     messages: dict[str, None] = field(default_factory=dict)
-    since: float = 0.0
+    last: float = 0.0
 
 
 @dataclass
@@ -65,8 +67,12 @@ class _Bucket:
 
 @dataclass(frozen=True)
 class NewEvent:
+    """`count` above 1: it happened before, and was not written."""
+
     happening: Happening
     key: tuple[str, ...]
+    count: int = 1
+    first: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -77,36 +83,38 @@ class AgainEvent:
     key: tuple[str, ...]
     name: str
     count: int
+    first: float = 0.0
 
 
 class Correlator:
     """Pure but for its memory: which Event a happening becomes, if any."""
 
     def __init__(self) -> None:
-        self._written: OrderedDict[tuple[str, ...], _Written] = OrderedDict()
+        self._observed: OrderedDict[tuple[str, ...], _Observed] = OrderedDict()
         self._similar: OrderedDict[tuple[str, ...], _Similar] = OrderedDict()
-        self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
+        self._buckets: OrderedDict[tuple[str, ...], _Bucket] = OrderedDict()
 
     def correlate(self, what: Happening, now: float) -> NewEvent | AgainEvent | None:
         """None: too many about this object lately."""
-        if not self._allowed(_subject(what.about), now):
-            return None
         what, key = self._aggregate(what, now)
-        written = self._written.get(key)
-        if written is None:
-            return NewEvent(what, key)
-        self._written.move_to_end(key)
-        return AgainEvent(what, key, written.name, written.count + 1)
+        seen = self._observed.get(key)
+        if seen is None:
+            seen = self._observed[key] = _Observed("", 0, now)
+            _trim(self._observed)
+        seen.count += 1
+        self._observed.move_to_end(key)
+        if not self._allowed((what.component, *_subject(what.about)), now):
+            return None
+        if not seen.name:
+            return NewEvent(what, key, seen.count, seen.first)
+        return AgainEvent(what, key, seen.name, seen.count, seen.first)
 
-    def written(self, key: tuple[str, ...], name: str, count: int, now: float) -> None:
-        first = self._written[key].first if key in self._written else now
-        self._written[key] = _Written(name, count, first)
-        _trim(self._written)
+    def written(self, key: tuple[str, ...], name: str) -> None:
+        """The Event of `key` is there, as `name`."""
+        if (seen := self._observed.get(key)) is not None:
+            seen.name = name
 
-    def forget(self, key: tuple[str, ...]) -> None:
-        self._written.pop(key, None)
-
-    def _allowed(self, subject: str, now: float) -> bool:
+    def _allowed(self, subject: tuple[str, ...], now: float) -> bool:
         bucket = self._buckets.get(subject)
         if bucket is None:
             bucket = self._buckets[subject] = _Bucket(SPAM_BURST, now)
@@ -119,17 +127,18 @@ class Correlator:
         return True
 
     def _aggregate(self, what: Happening, now: float) -> tuple[Happening, tuple[str, ...]]:
-        group = (_subject(what.about), what.type, what.reason, what.component)
+        """`what` under its own key, or as one of many that differ by their message alone."""
+        group = (*_subject(what.about), what.type, what.reason, what.component)
         similar = self._similar.get(group)
-        if similar is None or now - similar.since > SIMILAR_WINDOW_S:
-            similar = self._similar[group] = _Similar(since=now)
+        if similar is None or now - similar.last > SIMILAR_WINDOW_S:
+            similar = self._similar[group] = _Similar()
             _trim(self._similar)
+        similar.last = now
         similar.messages[what.message] = None
-        if len(similar.messages) <= SIMILAR_MAX:
-            return what, (*group, what.message)
+        if len(similar.messages) < SIMILAR_MAX:
+            return what, (*group, str(what.about.get("fieldPath", "")), what.message)
         similar.messages.popitem()
-        combined = replace(what, message=COMBINED + what.message)
-        return combined, (*group, COMBINED)
+        return replace(what, message=COMBINED + what.message), group
 
 
 class Recorder:
@@ -181,8 +190,8 @@ class Recorder:
                 except Error as error:
                     if error.reason != "NotFound":
                         raise
-                    self._correlator.forget(again.key)
-                    await self._new(NewEvent(again.happening, again.key), now)
+                    new = NewEvent(again.happening, again.key, again.count, again.first)
+                    await self._new(new, now)
             case NewEvent() as new:
                 await self._new(new, now)
             case None:
@@ -196,7 +205,6 @@ class Recorder:
         }
         namespace = _namespace(again.happening.about)
         await self._client.patch(EVENTS, again.name, patch, namespace=namespace)
-        self._correlator.written(again.key, again.name, again.count, now)
 
     async def _new(self, new: NewEvent, now: float) -> None:
         what = new.happening
@@ -210,15 +218,15 @@ class Recorder:
             "message": what.message,
             "type": what.type,
             "source": {**self._source, "component": what.component},
-            "firstTimestamp": format_time(now),
+            "firstTimestamp": format_time(new.first),
             "lastTimestamp": format_time(now),
-            "count": 1,
+            "count": new.count,
             "eventTime": None,
             "reportingComponent": what.component,
             "reportingInstance": self._source.get("host", ""),
         }
         await self._client.create(EVENTS, event, namespace=_namespace(what.about))
-        self._correlator.written(new.key, name, 1, now)
+        self._correlator.written(new.key, name)
 
 
 def reference_to(obj: Object) -> Json:
@@ -239,9 +247,9 @@ def _namespace(about: Json) -> str:
     return str(about.get("namespace") or "default")
 
 
-def _subject(about: Json) -> str:
-    names = ("kind", "namespace", "name", "uid", "apiVersion", "fieldPath")
-    return "/".join(str(about.get(name, "")) for name in names)
+def _subject(about: Json) -> tuple[str, ...]:
+    names = ("kind", "namespace", "name", "uid", "apiVersion")
+    return tuple(str(about.get(name, "")) for name in names)
 
 
 def _trim(memory: OrderedDict[Any, Any]) -> None:

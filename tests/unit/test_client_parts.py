@@ -41,7 +41,7 @@ def test_the_same_again_is_counted() -> None:
     correlator = Correlator()
     first = correlator.correlate(happening("x"), 0)
     assert isinstance(first, NewEvent)
-    correlator.written(first.key, "a.1", 1, 0)
+    correlator.written(first.key, "a.1")
     again = correlator.correlate(happening("x"), 1)
     assert isinstance(again, AgainEvent)
     assert (again.name, again.count) == ("a.1", 2)
@@ -50,11 +50,47 @@ def test_the_same_again_is_counted() -> None:
 def test_many_messages_of_one_kind_are_combined() -> None:
     correlator = Correlator()
     said = [correlator.correlate(happening(f"message {i}"), 0) for i in range(12)]
-    assert isinstance(said[9], NewEvent)
-    assert not said[9].happening.message.startswith(COMBINED)
-    assert isinstance(said[10], NewEvent)
-    assert said[10].happening.message == COMBINED + "message 10"
-    assert said[10].key == said[11].key  # type: ignore[union-attr]  # neither is None here
+    assert isinstance(said[8], NewEvent)
+    assert not said[8].happening.message.startswith(COMBINED)
+    assert isinstance(said[9], NewEvent)  # The tenth, as upstream.
+    assert said[9].happening.message == COMBINED + "message 9"
+    assert isinstance(said[11], NewEvent)
+    assert (said[11].key, said[11].count) == (said[9].key, 3)
+
+
+def test_they_are_told_apart_again_when_none_came_for_ten_minutes() -> None:
+    correlator = Correlator()
+    for minute in range(12):  # Each within ten minutes of the last.
+        said = correlator.correlate(happening(f"message {minute}"), minute * 599.0)
+    assert isinstance(said, NewEvent)
+    assert said.happening.message.startswith(COMBINED)
+    said = correlator.correlate(happening("another"), 11 * 599.0 + 601)
+    assert isinstance(said, NewEvent)
+    assert said.happening.message == "another"
+
+
+def test_what_was_not_written_is_counted_in_what_is() -> None:
+    correlator = Correlator()
+    first = correlator.correlate(happening("x"), 0)
+    assert isinstance(first, NewEvent)
+    correlator.written(first.key, "a.1")
+    for _ in range(SPAM_BURST + 9):
+        correlator.correlate(happening("x"), 0)
+    again = correlator.correlate(happening("x"), 301)
+    assert isinstance(again, AgainEvent)
+    assert again.count == SPAM_BURST + 11
+
+
+def test_containers_of_a_pod_have_events_of_their_own_and_one_allowance() -> None:
+    correlator = Correlator()
+    of = {**about(), "fieldPath": "spec.containers{a}"}
+    a = correlator.correlate(Happening(of, "Normal", "Pulled", "x"), 0)
+    b = correlator.correlate(happening("x"), 0)
+    assert isinstance(a, NewEvent)
+    assert isinstance(b, NewEvent)
+    assert a.key != b.key
+    said = [correlator.correlate(happening("x"), 0) for _ in range(SPAM_BURST)]
+    assert said.count(None) == 2
 
 
 def test_one_object_cannot_flood_the_others() -> None:
@@ -99,7 +135,7 @@ async def test_an_event_that_expired_is_written_anew() -> None:
         cluster.drop(cluster.all(EVENTS)[0])
         recorder.event(subject, "Normal", "Pulled", "x")
         await asyncio.sleep(1)
-    assert [event.data["count"] for event in cluster.all(EVENTS)] == [1]
+    assert [event.data["count"] for event in cluster.all(EVENTS)] == [2]
 
 
 HELD = {"spec": {"holderIdentity": "other", "leaseDurationSeconds": 15}}

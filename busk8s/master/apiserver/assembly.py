@@ -104,8 +104,7 @@ async def running(
     service_ip = first_service_ip(settings.service_cidr)
     pki, renewal = _certified(settings, data, service_ip, clock)
     async with AsyncExitStack() as stack:
-        door = PodDoor(settings)
-        sockets, port = _listening(settings, door, stack)
+        sockets, port, door = _listening(settings, stack)
         catalog = Catalog()
         cache, store = await _open_store(data, catalog, clock, stack)
         rbac = RbacAuthorizer(cache)
@@ -154,6 +153,7 @@ async def running(
         nursery = await stack.enter_async_context(Nursery(_keeper_failed))
         available = Availability(cache, catalog, aggregator, server.dispatch, clock)
         _keep_going(nursery, server, identity, renewal, address, authorizer, available, pki, clock)
+        _forget_events(nursery, store, cache, clock, settings)
         _announce(data, url, settings, endpoints, stack)
         yield Api(settings, data, pki, cache, server, front, http, bus, url, renewal)
 
@@ -257,7 +257,13 @@ def _keep_going(
     nursery.spawn(quotas.run(), name="quotas")
     policies = PolicyChecker(cache, server.parts.catalog, dispatch)
     nursery.spawn(policies.run(), name="policies checked")
-    nursery.spawn(EventExpiry(server.parts.store, cache, clock).run(), name="old events")
+
+
+def _forget_events(
+    nursery: Nursery, store: SqliteStore, cache: WatchCache, clock: Clock, settings: MasterSettings
+) -> None:
+    expiry = EventExpiry(store, cache, clock, ttl_s=settings.event_ttl_s)
+    nursery.spawn(expiry.run(), name="old events")
 
 
 def _keeper_failed(name: str, error: BaseException) -> None:
@@ -265,15 +271,16 @@ def _keeper_failed(name: str, error: BaseException) -> None:
 
 
 def _listening(
-    settings: MasterSettings, door: PodDoor, stack: AsyncExitStack
-) -> tuple[list[socket.socket], int]:
-    """The sockets of the HTTPS face, and its port."""
+    settings: MasterSettings, stack: AsyncExitStack
+) -> tuple[list[socket.socket], int, PodDoor]:
+    """The sockets of the HTTPS face, its port, and the door that pods have to it."""
+    door = PodDoor(settings)
     main = listen("--https-port", settings.bind, settings.https_port)
     port = int(main.getsockname()[1])
     sockets = [main, *door.open(port)]
     for bound in sockets:
         stack.callback(bound.close)
-    return sockets, port
+    return sockets, port, door
 
 
 def _bus_face(

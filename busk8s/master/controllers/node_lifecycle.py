@@ -10,7 +10,7 @@ Invariant the conditions of a node that is heard of are its kubelet's alone; tai
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from busk8s.api.meta import format_time
 from busk8s.api.object import Json, Object
@@ -46,6 +46,7 @@ class Observed:
     node: Object
     silent: bool
     pods: tuple[Object, ...]
+    new: bool = False  # Seen for the first time in this life of the controller.
 
 
 class NodeLifecycleController:
@@ -56,6 +57,7 @@ class NodeLifecycleController:
         self._nodes = caches.need(NODES, whole=False, keep=slim_node)
         self._pods = caches.need(PODS, (NODE,), whole=False, keep=slim_pod)
         self._silent: set[str] = set()
+        self._known: dict[str, str] = {}  # Nodes that were announced, and their uid.
         self.wakes: Mapping[Resource, Wake] = {NODES: own_key, PODS: self._woken_by_pod}
 
     def heard(self, changes: Sequence[Change], queue: WorkQueue) -> None:
@@ -83,15 +85,29 @@ class NodeLifecycleController:
     def observe(self, key: str, failure: Error | None) -> Observed | None:
         node = self._nodes.get(key)
         if node is None:
+            self._known.pop(key, None)
             return None
+        new = self._known.get(key) != node.uid
+        self._known[key] = node.uid
         silent = key in self._silent
-        return Observed(node, silent, tuple(self._pods.by(NODE, key)) if silent else ())
+        pods = tuple(self._pods.by(NODE, key)) if silent else ()
+        return Observed(node, silent, pods, new)
 
     def plan(self, observed: Observed, now: float) -> Plan:
         return plan(observed, now)
 
 
 def plan(observed: Observed, now: float) -> Plan:
+    decided = _decide(observed, now)
+    if not observed.new:
+        return decided
+    name = observed.node.name
+    message = f"Node {name} event: Registered Node {name} in Controller"
+    told = Emit(observed.node, "Normal", "RegisteredNode", message)
+    return replace(decided, actions=(told, *decided.actions))
+
+
+def _decide(observed: Observed, now: float) -> Plan:
     node = observed.node
     conditions: list[Json] = list(status_of(node).get("conditions") or ())
     unknown = _unknown(conditions, now) if observed.silent else []

@@ -118,6 +118,7 @@ class Kubelet:
             node_name, client, runtime, clock, self._machine, root_dir,
             ips=node_ips, pods_max=pods_max, send=link.set_node_status,
             problem=lambda: self._parts.pleg.failure, on_subnet=self._subnet_known,
+            recorder=self._parts.recorder,
         )  # fmt: skip
 
         view_file = Path(root_dir or ".") / "view.checkpoint"

@@ -141,6 +141,25 @@ def _conditions(now: float, health: Health, old: Sequence[Json]) -> list[Json]:
     return [*made, ready]
 
 
+# type: the reason of the Event when it becomes True, and when it becomes False.
+_EVENTS = {
+    "MemoryPressure": ("NodeHasInsufficientMemory", "NodeHasSufficientMemory"),
+    "DiskPressure": ("NodeHasDiskPressure", "NodeHasNoDiskPressure"),
+    "PIDPressure": ("NodeHasInsufficientPID", "NodeHasSufficientPID"),
+    "Ready": ("NodeReady", "NodeNotReady"),
+}
+
+
+def news(old: Json, new: Json) -> list[str]:
+    """Reasons of Events for what changed between two statuses of a node, its first one included."""
+    before = {c["type"]: c["status"] for c in old.get("conditions") or ()}
+    return [
+        _EVENTS[c["type"]][0 if c["status"] == "True" else 1]
+        for c in new["conditions"]
+        if before.get(c["type"]) != c["status"]
+    ]
+
+
 def _condition(
     now: float, kind: str, truth: bool, reason: str, message: str, old: Sequence[Json]
 ) -> Json:

@@ -15,6 +15,7 @@ from busk8s.client.interface import Client
 from busk8s.clock import Clock
 from busk8s.errors import Error
 from busk8s.log import Logger
+from busk8s.worker.kubelet.events import Recorder
 from busk8s.worker.kubelet.machine import (
     Machine,
     available_memory_bytes,
@@ -25,6 +26,7 @@ from busk8s.worker.kubelet.node import (
     MEMORY_PRESSURE_BYTES,
     Health,
     missing_labels,
+    news,
     node_object,
     node_status,
 )
@@ -51,7 +53,9 @@ class NodeReporter:
         send: Callable[[Json], None],
         problem: Callable[[], str],
         on_subnet: Callable[[], None],
+        recorder: Recorder,
     ) -> None:
+        self._recorder = recorder
         self._node_name = node_name
         self._client = client
         self._runtime = runtime
@@ -76,6 +80,7 @@ class NodeReporter:
         self._wake.set()
 
     async def run(self) -> None:
+        self._tell("Starting", "Starting kubelet.")
         while True:
             self._report()
             wait_s = PERIOD_S
@@ -103,8 +108,15 @@ class NodeReporter:
             old=self._status,
         )
         if status != self._status:
+            for reason in news(self._status, status):
+                self._tell(reason, f"Node {self._node_name} status is now: {reason}")
             self._status = status
             self._send(status)
+
+    def _tell(self, reason: str, message: str) -> None:
+        """An Event of this node, whose uid is its name, as upstream's kubelets say it."""
+        about = {"kind": "Node", "name": self._node_name, "uid": self._node_name}
+        self._recorder.event(about, "Normal", reason, message)
 
     def _health(self) -> Health:
         if self._runtime.name == "hollow":

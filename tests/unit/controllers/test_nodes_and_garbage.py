@@ -11,7 +11,7 @@ from busk8s.api.object import Json, Object
 from busk8s.api.placement import tolerates
 from busk8s.api.scheme import CONFIGMAPS, NODES, REPLICASETS
 from busk8s.master.controllers import garbage, node_lifecycle
-from busk8s.master.controllers.actions import Delete, Patch
+from busk8s.master.controllers.actions import Delete, Emit, Patch
 from busk8s.master.controllers.garbage import Owner
 from busk8s.master.controllers.taint_eviction import leaves_at
 from tests.unit.controllers.build import NOW, pod, thing
@@ -185,3 +185,14 @@ def test_an_orphaning_owner_lets_go_of_each_before_it_goes() -> None:
     assert free.object is one
     assert free.patch["metadata"]["ownerReferences"] is None
     assert finish.patch["metadata"]["finalizers"] == []
+
+
+def test_a_node_is_announced_when_it_is_seen_first() -> None:
+    told, *_ = node_lifecycle.plan(node_lifecycle.Observed(node(), False, (), True), NOW).actions
+    assert isinstance(told, Emit)
+    assert (told.reason, told.message) == (
+        "RegisteredNode",
+        f"Node {node().name} event: Registered Node {node().name} in Controller",
+    )
+    again = node_lifecycle.plan(node_lifecycle.Observed(node(), False, ()), NOW).actions
+    assert not any(isinstance(action, Emit) for action in again)

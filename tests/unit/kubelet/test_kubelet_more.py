@@ -258,7 +258,8 @@ async def test_a_volume_that_cannot_be_had_is_named_in_an_event(tmp_path: Path) 
         await until(lambda: "FailedMount" in w.api.reasons("web") and bool(w.container("web")))
         assert w.container("web")["state"]["waiting"]["reason"] == "ContainerCreating"
         assert w.phase("web") == "Pending"
-        assert "persistentVolumeClaim is not supported" in w.api.events[0]["message"]
+        (said,) = [e["message"] for e in w.api.events if e["reason"] == "FailedMount"]
+        assert "persistentVolumeClaim is not supported" in said
 
 
 async def test_a_config_map_volume_follows_its_config_map(tmp_path: Path) -> None:

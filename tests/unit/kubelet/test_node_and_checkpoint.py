@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kubelet_world import until, world
 from pod_cases import make_pod
 
 from busk8s.api.object import Object
@@ -229,3 +231,23 @@ def test_back_off_doubles_up_to_five_minutes_and_is_forgotten_after_ten() -> Non
 @pytest.mark.parametrize(("delay", "text"), [(10, "10s"), (80, "1m20s"), (300, "5m0s")])
 def test_delays_read_as_upstreams(delay: float, text: str) -> None:
     assert render_delay(delay) == text
+
+
+async def test_a_node_tells_of_its_start_and_of_every_change(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await until(lambda: len(w.api.reasons("n1")) == 5)
+        assert w.api.reasons("n1") == [
+            "Starting",
+            "NodeHasSufficientMemory",
+            "NodeHasNoDiskPressure",
+            "NodeHasSufficientPID",
+            "NodeReady",
+        ]
+        first = w.api.events[1]
+        assert first["message"] == "Node n1 status is now: NodeHasSufficientMemory"
+        assert first["involvedObject"] == {"kind": "Node", "name": "n1", "uid": "n1"}
+        assert first["source"] == {"component": "kubelet", "host": "n1"}
+        w.first._reporter._problem = lambda: "the runtime is gone"
+        await until(lambda: w.api.reasons("n1")[-1] == "NodeNotReady")
+        await asyncio.sleep(30)
+        assert len(w.api.reasons("n1")) == 6  # Nothing while nothing changes.
