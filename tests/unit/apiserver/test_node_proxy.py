@@ -104,5 +104,5 @@ async def test_who_cannot_be_asked() -> None:
     assert (await api.do("GET", f"{NODES}/none/proxy/healthz"))[0] == 404
     status, data = await api.do("GET", f"{NODES}/n1/proxy/healthz")
     assert (status, "is not on the bus" in data["message"]) == (501, True)
-    assert (await api.do("GET", f"{NODES}/n1:80/proxy/"))[0] == 400  # It has no address.
+    assert (await api.do("GET", f"{NODES}/n1:80/proxy/"))[0] == 501  # Nothing goes out here.
     assert (await api.do("GET", f"{NODES}/a:b:c:d/proxy/"))[0] == 400

@@ -34,6 +34,8 @@ async def proxy(parts: Parts, request: Request, attributes: Attributes) -> Respo
     resource = attributes.resource
     assert resource is not None
     of_node = resource.key == "nodes"
+    if parts.outgoing is None and not of_node:
+        raise errors.Error(501, "NotImplemented", f"{resource.plural}/proxy is not available here")
     before, behind, query = split(raw_path(request), NODE_SEGMENTS if of_node else SEGMENTS)
     body: Json = {"kind": resource.kind + "ProxyOptions", "apiVersion": "v1"}
     operation = Operation(attributes, "CONNECT", {**body, "path": behind.lstrip("/")})
@@ -46,8 +48,7 @@ async def proxy(parts: Parts, request: Request, attributes: Attributes) -> Respo
         node = scheme_name_port(attributes.name)
         assert node is not None
         return await ask_kubelet(parts, request, node[1], unquote(behind) or "/")
-    if parts.outgoing is None:
-        raise errors.Error(501, "NotImplemented", f"{resource.plural}/proxy is not available here")
+    assert parts.outgoing is not None
     host = next((value for name, value in request.lines if name.lower() == "host"), "")
     added = (
         ("X-Forwarded-Uri", before + behind),
@@ -157,6 +158,8 @@ def _of_node(parts: Parts, attributes: Attributes) -> Target | None:
             why = f'the kubelet of node "{name}" is not on the bus: nodes/proxy is not supported'
             raise errors.Error(501, "NotImplemented", why)
         return None
+    if parts.outgoing is None:
+        raise errors.Error(501, "NotImplemented", "nodes/proxy is not available here")
     addresses = (node.data.get("status") or {}).get("addresses") or ()
     host = next((str(a.get("address")) for a in addresses if a.get("type") == "InternalIP"), "")
     if not _allowed(host) or not _is_port(port):
