@@ -28,8 +28,8 @@ def _counted(
         for name in names:
             causes += not_negative(f"status.{name}", status.get(name))
         for name in bounded:
-            if status.get(name, 0) > status.get("replicas", 0):
-                causes.append(invalid(f"status.{name}", status[name], _ALL))
+            if (count := status.get(name, 0)) > status.get("replicas", 0):
+                causes.append(invalid(f"status.{name}", count, _ALL))
         available = status.get("availableReplicas", 0)
         if ready and available > status.get("readyReplicas", 0):
             detail = f"cannot be greater than {ready}"
