@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from busk8s.authentication_settings import AuthenticationSettings
+from busk8s.log import FORMS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +19,8 @@ class AuditSettings(AuthenticationSettings):
     audit_log_maxsize: float = 64.0  # MB
     audit_log_maxbackup: float = 4.0  # rotated files kept
     event_ttl: str = "1h"
+    logging_format: str = ""  # "" = as BUSK8S_LOG_FORMAT says, else text
+    v: float = 0.0
 
     @property
     def event_ttl_s(self) -> float:
@@ -29,6 +32,10 @@ class AuditSettings(AuthenticationSettings):
             return f"--audit-log-maxsize: {self.audit_log_maxsize:g} MB is too small; at least 1"
         if self.audit_log_maxbackup < 0:
             return "--audit-log-maxbackup must not be negative"
+        if self.logging_format not in ("", *FORMS):
+            return f"--logging-format: {self.logging_format!r} is not one of {', '.join(FORMS)}"
+        if not 0 <= self.v <= 10:
+            return "--v must be between 0 and 10"
         if not seconds(self.event_ttl):
             return f"--event-ttl: {self.event_ttl!r} is not a duration like 90m or 1h30m0s"
         return AuthenticationSettings.wrong(self)
@@ -51,5 +58,7 @@ HELP: Mapping[str, str] = {
     "audit_log_path": "Where events go, a line each; '-' is standard output.",
     "audit_log_maxsize": "MB after which a new file is begun (64).",
     "audit_log_maxbackup": "Files kept beside the present one (4).",
+    "logging_format": "text, or json: a line of JSON for each message.",
+    "v": "How much is logged: 3 tells of each request, 4 what is for debugging (0).",
     "event_ttl": "How long Events stay after they were last written (1h).",
 }

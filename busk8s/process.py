@@ -70,14 +70,22 @@ def notify(descriptor: int) -> Ready:
     return ready
 
 
-def run_process(job: Callable[[Ready], Awaitable[None]], inherited: Inherited) -> int:
-    """One component as a process: uvloop, signals, exit status."""
+def run_process(
+    job: Callable[[Ready], Awaitable[None]],
+    inherited: Inherited,
+    *,
+    form: str = "",
+    verbosity: int = 0,
+) -> int:
+    """One component as a process: uvloop, signals, exit status. `form` "": as the environment
+    says."""
     import uvloop
 
     for number in inherited.numbers():
         os.set_inheritable(number, False)  # What outlives us (containers) must not hold them.
     gc.set_threshold(*GC_THRESHOLDS)
-    log.configure(os.environ.get("BUSK8S_LOG", "info"))
+    form = form or os.environ.get("BUSK8S_LOG_FORMAT", "text")
+    log.configure(os.environ.get("BUSK8S_LOG", "info"), form, verbosity)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(until_told(lambda: job(notify(inherited.ready)), inherited.life))

@@ -248,7 +248,7 @@ def main(arguments: Sequence[str]) -> int:
         finally:
             data.state.unlink(missing_ok=True)  # The lock goes with the process: `down` waits so.
 
-    return run_process(job, inherited)
+    return run_process(job, inherited, form=settings.logging_format, verbosity=int(settings.v))
 
 
 def _take(flags: list[str], name: str, default: str) -> str:

@@ -147,7 +147,7 @@ def main(arguments: Sequence[str]) -> int:
         data.claim(name)
         await COMPONENTS[name](settings, data, ready)
 
-    return run_process(job, inherited)
+    return run_process(job, inherited, form=settings.logging_format, verbosity=int(settings.v))
 
 
 if __name__ == "__main__":

@@ -12,12 +12,14 @@ from typing import Protocol
 from busk8s import errors
 from busk8s.api.request import Request, Response
 from busk8s.clock import Clock
+from busk8s.log import REQUESTS_V, verbosity
 from busk8s.master.apiserver import http_response as form
 from busk8s.master.apiserver.attributes import Attributes, Authorizer
 from busk8s.master.apiserver.audit.auditor import Auditor
 from busk8s.master.apiserver.health import Health
 from busk8s.master.apiserver.metrics.requests import RequestMetrics
 from busk8s.master.apiserver.refusals import access_denied, forbidden_by
+from busk8s.master.apiserver.request_log import SLOW_S, tell
 from busk8s.master.apiserver.waits import waited
 from busk8s.metrics import TEXT
 
@@ -55,6 +57,7 @@ class Front:
         self._audit = audit
         self._pages = pages
         self._components = components
+        self._tells_all = verbosity() >= REQUESTS_V
         self._monotonic = clock.monotonic
 
     async def __call__(self, request: Request) -> Response:
@@ -68,6 +71,8 @@ class Front:
             metrics.ended(method)
         took = self._monotonic() - began
         metrics.count(request, response, took)
+        if self._tells_all or took > SLOW_S:
+            tell(request, response, took)
         if self._audit is not None:
             self._audit.note(request, response, took)
         return response
