@@ -65,6 +65,14 @@ SUBDOMAIN_MESSAGE = _regex_message(
     _SUBDOMAIN,
     "example.com",
 )
+_SEARCH_LABEL = "_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
+SEARCH_MESSAGE = _regex_message(
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' "
+    "or '.', and must start and end with an alphanumeric character",
+    _SEARCH_LABEL + r"(\." + _SEARCH_LABEL + ")*",
+    "example.com",
+)
+_search_re = re.compile(_SEARCH_LABEL + r"(\." + _SEARCH_LABEL + ")*", re.ASCII)
 DNS1035_MESSAGE = _regex_message(
     "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an "
     "alphabetic character, and end with an alphanumeric character",
@@ -116,6 +124,12 @@ def label_errors(name: str) -> tuple[str, ...]:
 def subdomain_errors(name: str) -> tuple[str, ...]:
     """DNS-1123 subdomain."""
     return _errors(name, _subdomain_re, SUBDOMAIN_LENGTH_MAX, SUBDOMAIN_MESSAGE)
+
+
+@lru_cache(CACHE_ENTRIES)
+def search_errors(name: str) -> tuple[str, ...]:
+    """A domain to search in: names in zones of services may begin with `_`."""
+    return _errors(name, _search_re, SUBDOMAIN_LENGTH_MAX, SEARCH_MESSAGE)
 
 
 @lru_cache(CACHE_ENTRIES)

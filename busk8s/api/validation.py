@@ -29,6 +29,7 @@ from busk8s.api.rules import (
     jobs,
     networking,
     pod,
+    pod_status,
     pod_update,
     quotas,
     replication,
@@ -181,7 +182,7 @@ UPDATE: Mapping[str, _Update] = {
 
 STATUS: Mapping[str, _Update] = {
     "certificatesigningrequests.certificates.k8s.io": certificates.validate_status,
-    "pods": pod_update.validate_pod_status,
+    "pods": pod_status.validate_pod_status,
     "customresourcedefinitions.apiextensions.k8s.io": definitions.validate_definition_status,
     "deployments.apps": workload_status.validate_deployment_status,
     "replicasets.apps": workload_status.validate_replica_set_status,

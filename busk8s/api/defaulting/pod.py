@@ -21,6 +21,8 @@ def default_pod(pod: Json) -> None:
     """What a Pod has beyond a template: requests from limits, service links."""
     spec = pod.setdefault("spec", {})
     default_pod_spec(spec)
+    if spec.get("hostNetwork"):
+        _default_host_ports(spec)
     if spec.get("enableServiceLinks") is None:
         spec["enableServiceLinks"] = True
     for name in ("containers", "initContainers"):
@@ -47,13 +49,9 @@ def default_pod_spec(spec: Json) -> None:
     if "securityContext" not in spec:
         spec["securityContext"] = {}
     _service_account_alias(spec)
-    host_network = bool(spec.get("hostNetwork"))
-    for container in spec.get("containers") or ():
-        default_container(container, host_network)
-    for container in spec.get("initContainers") or ():
-        default_container(container, host_network)
-    for container in spec.get("ephemeralContainers") or ():
-        default_container(container, False)
+    for name in ("containers", "initContainers", "ephemeralContainers"):
+        for container in spec.get(name) or ():
+            default_container(container)
     for volume in spec.get("volumes") or ():
         default_volume(volume)
     if "overhead" in spec:
@@ -62,7 +60,7 @@ def default_pod_spec(spec: Json) -> None:
         _default_resources(resources)
 
 
-def default_container(container: Json, host_network: bool) -> None:
+def default_container(container: Json) -> None:
     if not container.get("terminationMessagePath"):
         container["terminationMessagePath"] = "/dev/termination-log"
     if not container.get("terminationMessagePolicy"):
@@ -77,8 +75,6 @@ def default_container(container: Json, host_network: bool) -> None:
     for port in container.get("ports") or ():
         if not port.get("protocol"):
             port["protocol"] = "TCP"
-        if host_network and not port.get("hostPort") and port.get("containerPort"):
-            port["hostPort"] = port["containerPort"]
     for name in ("livenessProbe", "readinessProbe", "startupProbe"):
         if name in container:
             _default_probe(container[name])
@@ -89,6 +85,15 @@ def default_container(container: Json, host_network: bool) -> None:
     for variable in container.get("env") or ():
         if source := variable.get("valueFrom"):
             _default_env_source(source)
+
+
+def _default_host_ports(spec: Json) -> None:
+    """On the host's network a port is the host's. A template leaves that to its pods."""
+    for name in ("containers", "initContainers"):
+        for container in spec.get(name) or ():
+            for port in container.get("ports") or ():
+                if not port.get("hostPort") and port.get("containerPort"):
+                    port["hostPort"] = port["containerPort"]
 
 
 def pull_policy(image: str) -> str:

@@ -18,9 +18,9 @@ from busk8s.api.rules.cause import (
     not_supported,
     required,
 )
-from busk8s.api.rules.container import validate_resources
 from busk8s.api.rules.metadata import validate_labels
 from busk8s.api.rules.pod import PREEMPTION_POLICIES
+from busk8s.api.rules.resources import validate_resources
 from busk8s.api.rules.scheduling import validate_tolerations
 from busk8s.errors import Cause
 

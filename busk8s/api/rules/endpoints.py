@@ -9,9 +9,9 @@ import ipaddress
 from typing import Any
 
 from busk8s.api.meta import label_errors, qualified_name_errors, subdomain_errors
+from busk8s.api.rules.addresses import IP_MESSAGE
 from busk8s.api.rules.cause import in_range, invalid, invalid_each, one_of, required
-from busk8s.api.rules.container import PORT_MAX, PROTOCOLS
-from busk8s.api.rules.pod import IP_MESSAGE
+from busk8s.api.rules.ports import PORT_MAX, PROTOCOLS
 from busk8s.errors import Cause
 
 Json = dict[str, Any]

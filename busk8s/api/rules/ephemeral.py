@@ -11,6 +11,8 @@ from typing import Any
 
 from busk8s.api.rules.cause import duplicate, forbidden, not_found
 from busk8s.api.rules.container import validate_container
+from busk8s.api.rules.pod_context import PodContext, context_of
+from busk8s.api.rules.tolerance import STRICT
 from busk8s.errors import Cause
 
 Json = dict[str, Any]
@@ -29,14 +31,14 @@ def validate_ephemeral(
     containers: list[Json],
     others: set[str],
     path: str,
-    volumes: dict[str, Json],
+    pod: PodContext,
     causes: list[Cause],
 ) -> None:
     """`others`: the names of the pod's containers of other kinds."""
     taken = set(others)
     for index, container in enumerate(containers):
         here = f"{path}[{index}]"
-        validate_container(container, here, volumes, False, causes)
+        validate_container(container, here, pod, causes)
         name = container.get("name")
         if name in taken:
             causes.append(duplicate(f"{here}.name", name))
@@ -61,9 +63,10 @@ def validate_ephemeral_update(new: Json, old: Json, causes: list[Cause]) -> None
     spec = new.get("spec") or {}
     containers = spec.get("ephemeralContainers") or []
     others = {c["name"] for key in ("containers", "initContainers") for c in spec.get(key) or ()}
-    volumes = {volume["name"]: volume for volume in spec.get("volumes") or ()}
+    pod = context_of(spec, whole=True, allowed=STRICT)
+    pod.volumes = {volume["name"]: volume for volume in spec.get("volumes") or ()}
     path = "spec.ephemeralContainers"
-    validate_ephemeral(containers, others, path, volumes, causes)
+    validate_ephemeral(containers, others, path, pod, causes)
     by_name = {container.get("name"): container for container in containers}
     for was in (old.get("spec") or {}).get("ephemeralContainers") or ():
         now, name = by_name.get(was["name"]), was["name"]

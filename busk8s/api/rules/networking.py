@@ -14,6 +14,7 @@ from busk8s.api.meta import (
     subdomain_errors,
     wildcard_errors,
 )
+from busk8s.api.rules.addresses import is_ip
 from busk8s.api.rules.cause import (
     forbidden,
     immutable,
@@ -24,8 +25,7 @@ from busk8s.api.rules.cause import (
     required,
     too_long,
 )
-from busk8s.api.rules.container import PORT_MAX, PROTOCOLS, port_name_errors, validate_port_or_name
-from busk8s.api.rules.pod import is_ip
+from busk8s.api.rules.ports import PORT_MAX, PROTOCOLS, port_name_errors, validate_port_or_name
 from busk8s.api.rules.scheduling import validate_label_selector
 from busk8s.errors import Cause
 

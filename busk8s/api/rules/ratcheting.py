@@ -11,11 +11,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from busk8s.api.rules.container import restarts_on_resize
+from busk8s.api.rules.paths import inside_path
+from busk8s.api.rules.pod import DELETION_COST, is_cost
+from busk8s.api.rules.resources import HUGE_PAGES, indivisible
 from busk8s.api.rules.scheduling import (
     validate_label_selector,
     validate_node_selector,
     validate_spread,
 )
+from busk8s.api.rules.security import containers_of, shared_namespace
 from busk8s.api.rules.tolerance import STRICT, Tolerance
 from busk8s.errors import Cause
 
@@ -30,13 +35,27 @@ def of_template(template: Json) -> Tolerance:
 
 
 def of_spec(spec: Json, metadata: Json) -> Tolerance:
-    affinity = spec.get("affinity") or {}
+    affinity, annotations = spec.get("affinity") or {}, metadata.get("annotations") or {}
     spread = spec.get("topologySpreadConstraints") or []
     found = Tolerance(
         selector_values=_bad_values(affinity),
         node_values=_bad_node_values(affinity.get("nodeAffinity") or {}),
         spread_selectors=_breaks_spread(spread, ".labelSelector"),
         spread_keys=_breaks_spread(spread, ".matchLabelKeys", "]["),
+        token_paths=_breaks_projection(spec),
+        huge_pages=_breaks_pages(spec),
+        host_sysctls=any(
+            shared_namespace(spec, each.get("name") or "")
+            for each in (spec.get("securityContext") or {}).get("sysctls") or ()
+        ),
+        deletion_cost=not is_cost(annotations.get(DELETION_COST, "0")),
+        init_restart=any(
+            restarts_on_resize(each, "")
+            for each in spec.get("initContainers") or ()
+            if each.get("restartPolicy") != "Always"
+        ),
+        shared_devices=spec.get("hostUsers") is False
+        and any(each.get("volumeDevices") for each, _ in containers_of(spec, "")),
     )
     return STRICT if found == STRICT else found
 
@@ -67,3 +86,23 @@ def _breaks_spread(constraints: list[Json], *parts: str) -> bool:
     causes: list[Cause] = []
     validate_spread(constraints, "", causes)
     return any(part in cause.field for cause in causes for part in parts)
+
+
+def _breaks_projection(spec: Json) -> bool:
+    return any(
+        inside_path((source.get("serviceAccountToken") or {}).get("path") or "", "")
+        for volume in spec.get("volumes") or ()
+        for source in (volume.get("projected") or {}).get("sources") or ()
+    )
+
+
+def _breaks_pages(spec: Json) -> bool:
+    given = [spec.get("resources") or {}, {"limits": spec.get("overhead") or {}}]
+    given += [container.get("resources") or {} for container, _ in containers_of(spec, "")]
+    return any(
+        indivisible(name, quantity, "")
+        for resources in given
+        for kind in ("limits", "requests")
+        for name, quantity in (resources.get(kind) or {}).items()
+        if name.startswith(HUGE_PAGES)
+    )

@@ -15,7 +15,8 @@ from busk8s.api.qos import qos_class
 from busk8s.api.quantity import nanos
 from busk8s.api.rules.cause import forbidden, invalid
 from busk8s.api.rules.ephemeral import MIRROR
-from busk8s.api.rules.pod import validate_pod_spec
+from busk8s.api.rules.pod import validate_whole_pod
+from busk8s.api.rules.ratcheting import of_spec
 from busk8s.errors import Cause
 
 Json = dict[str, Any]
@@ -26,7 +27,7 @@ _ONLY = "only cpu and memory resources are mutable"
 def validate_resize(new: Json, old: Json, causes: list[Cause]) -> None:
     """The pods differ in resources and resize policies alone, or in their list of containers."""
     spec, was = new.get("spec") or {}, old.get("spec") or {}
-    validate_pod_spec(spec, "spec", causes)
+    validate_whole_pod(new, causes, of_spec(was, old.get("metadata") or {}))
     why = _unresizable(new, old)
     if why:
         causes[:] = [forbidden("", why)]

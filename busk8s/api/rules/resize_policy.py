@@ -28,5 +28,5 @@ def validate_policies(
         causes += one_of(path, resource, RESOURCES)
         causes += one_of(path, policy, POLICIES)
         if pod_restart == "Never" and policy != "NotRequired":
-            detail = "must be 'NotRequired' when `restartPolicy` is 'Never'"
+            detail = "must be 'NotRequired' when pod `restartPolicy` is 'Never'"
             causes.append(invalid(path, policy, detail))

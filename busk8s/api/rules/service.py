@@ -10,6 +10,7 @@ import ipaddress
 from typing import Any
 
 from busk8s.api.meta import label_errors, qualified_name_errors, subdomain_errors
+from busk8s.api.rules.addresses import IP_MESSAGE, is_ip
 from busk8s.api.rules.cause import (
     duplicate,
     forbidden,
@@ -22,9 +23,8 @@ from busk8s.api.rules.cause import (
     required,
     too_many,
 )
-from busk8s.api.rules.container import PORT_MAX, PROTOCOLS, validate_port_or_name
 from busk8s.api.rules.metadata import validate_labels
-from busk8s.api.rules.pod import IP_MESSAGE, is_ip
+from busk8s.api.rules.ports import PORT_MAX, PROTOCOLS, validate_port_or_name
 from busk8s.errors import Cause
 
 Json = dict[str, Any]

@@ -17,8 +17,8 @@ from busk8s.api.rules.cause import (
     not_supported,
     required,
 )
+from busk8s.api.rules.disks import validate_persistent_source
 from busk8s.api.rules.scheduling import validate_label_selector, validate_node_selector
-from busk8s.api.rules.volumes import validate_persistent_source
 from busk8s.errors import Cause
 
 Json = dict[str, Any]
@@ -81,7 +81,7 @@ def _validate_source(spec: Json, path: str, causes: list[Cause]) -> None:
         causes.append(forbidden(f"{path}.{name}", detail))
     if not sources:
         return
-    validate_persistent_source(spec, sources[0], path, causes)
+    validate_persistent_source(spec, sources[0], path, "", causes)
     if sources[0] == "hostPath":
         recycled = spec.get("persistentVolumeReclaimPolicy") == "Recycle"
         if recycled and (spec["hostPath"].get("path") or "") == "/":

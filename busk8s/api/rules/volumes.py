@@ -1,5 +1,6 @@
-"""Volumes of a pod: one source each, and what the common sources need.
+"""Volumes of a pod: one source each, and the sources that Kubernetes itself fills.
 
+Leaves    what comes of several sources at once (projections), disks and shares (disks).
 Source    Kubernetes API reference, Volume; the rules of core validation.
 """
 
@@ -8,105 +9,136 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from busk8s.api.meta import config_key_errors, label_errors, subdomain_errors
+from busk8s.api.meta import label_errors, subdomain_errors
 from busk8s.api.quantity import nanos
 from busk8s.api.rules.cause import (
     duplicate,
     forbidden,
     invalid,
     invalid_each,
-    not_supported,
+    one_of,
     required,
 )
-from busk8s.api.rules.container import (
-    VOLUME_FIELD_PATHS,
-    relative_path,
-    validate_field_ref,
-    validate_resource_ref,
+from busk8s.api.rules.disks import NEEDED, SOURCES, need
+from busk8s.api.rules.metadata import validate_annotations, validate_labels
+from busk8s.api.rules.projections import (
+    validate_downward,
+    validate_files,
+    validate_projected,
 )
+from busk8s.api.rules.storage import validate_claim_spec
+from busk8s.api.rules.tolerance import STRICT, Tolerance
 from busk8s.errors import Cause
 
 Json = dict[str, Any]
 
-MODE_MAX = 0o777
-TOKEN_EXPIRATION_MIN_S = 600
-TOKEN_EXPIRATION_MAX_S = 1 << 32
-HOST_PATH_TYPES = (
-    "", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate",
-    "Socket",
-)  # fmt: skip
-_PROJECTIONS = (
-    "secret", "configMap", "downwardAPI", "serviceAccountToken", "clusterTrustBundle",
-    "podCertificate",
-)  # fmt: skip
-# Sources that need nothing more than these fields filled.
-_NEEDED = {
-    "awsElasticBlockStore": ("volumeID",),
-    "azureDisk": ("diskName", "diskURI"),
-    "azureFile": ("secretName", "shareName"),
-    "cephfs": ("monitors",),
-    "cinder": ("volumeID",),
-    "csi": ("driver",),
-    "flexVolume": ("driver",),
-    "gcePersistentDisk": ("pdName",),
-    "gitRepo": ("repository",),
-    "glusterfs": ("endpoints", "path"),
-    "iscsi": ("targetPortal", "iqn"),
-    "persistentVolumeClaim": ("claimName",),
-    "photonPersistentDisk": ("pdID",),
-    "portworxVolume": ("volumeID",),
-    "quobyte": ("registry", "volume"),
-    "rbd": ("monitors", "image"),
-    "scaleIO": ("gateway", "system", "volumeName"),
-    "vsphereVolume": ("volumePath",),
-}
-
-# What the persistent form needs beyond.
-_NEEDED_PERSISTENT = {"csi": ("volumeHandle",), "local": ("path",)}
+_ONE_ONLY = "may not specify more than 1 volume type"
+# Wherever upstream's path is not the field's name.
+_PATHS = {"gcePersistentDisk": "persistentDisk"}
+_TEMPLATE_METADATA = ("annotations", "labels")
 
 
-def validate_volumes(volumes: list[Json], path: str, causes: list[Cause]) -> dict[str, Json]:
-    """The volumes by name, for the mounts to refer to."""
+def validate_volumes(
+    volumes: list[Json],
+    path: str,
+    causes: list[Cause],
+    *,
+    pod_name: str = "",
+    whole: bool = False,
+    allowed: Tolerance = STRICT,
+) -> dict[str, Json]:
+    """The sound volumes by name, for the mounts to refer to.
+
+    `pod_name`: claims of ephemeral volumes are named after it; `whole`: a pod, no template.
+    """
     found: dict[str, Json] = {}
+    made: set[str] = set()
+    if pod_name:
+        made = {f"{pod_name}-{volume.get('name')}" for volume in volumes if "ephemeral" in volume}
     for index, volume in enumerate(volumes):
+        here, wrong = f"{path}[{index}]", len(causes)
+        _validate_source(volume, here, pod_name, whole, allowed, causes)
         name = volume.get("name")
         if not name:
-            causes.append(required(f"{path}[{index}].name"))
+            causes.append(required(f"{here}.name"))
         elif errors := label_errors(name):
-            causes += invalid_each(f"{path}[{index}].name", name, errors)
-        elif name in found:
-            causes.append(duplicate(f"{path}[{index}].name", name))
-        _validate_source(volume, f"{path}[{index}]", causes)
-        if name:
+            causes += invalid_each(f"{here}.name", name, errors)
+        if name in found:
+            causes.append(duplicate(f"{here}.name", name))
+        if len(causes) == wrong and name:
             found[name] = volume
+        if made and (claim := (volume.get("persistentVolumeClaim") or {}).get("claimName")) in made:
+            detail = "must not reference a PVC that gets created for an ephemeral volume"
+            causes.append(invalid(f"{here}.persistentVolumeClaim.claimName", claim, detail))
     return found
 
 
-def _validate_source(volume: Json, path: str, causes: list[Cause]) -> None:
+def _validate_source(
+    volume: Json,
+    path: str,
+    pod_name: str,
+    whole: bool,
+    allowed: Tolerance,
+    causes: list[Cause],
+) -> None:
     sources = [key for key in volume if key != "name"]
     if not sources:
         causes.append(required(path, "must specify a volume type"))
+        return
+    kind = sources[0]
+    source, here = volume[kind], f"{path}.{_PATHS.get(kind, kind)}"
+    if kind == "projected":
+        validate_projected(source, here, causes, allowed)
+    elif kind == "ephemeral":
+        _validate_ephemeral(volume, path, pod_name, causes)
+    elif kind == "image":
+        if whole and not source.get("reference"):
+            causes.append(required(f"{here}.reference"))
+        policies = ("Always", "IfNotPresent", "Never")
+        causes += one_of(f"{here}.pullPolicy", source.get("pullPolicy"), policies)
+    elif kind == "iscsi":
+        SOURCES["iscsi"](source, here, causes)
+        _validate_initiator(volume.get("name") or "", source, here, causes)
+    else:
+        need(source, here, NEEDED.get(kind, ()), causes)
+        if validate := _OWN.get(kind) or SOURCES.get(kind):
+            validate(source, here, causes)
     for extra in sources[1:]:
-        causes.append(forbidden(f"{path}.{extra}", "may not specify more than 1 volume type"))
-    for source in sources[:1]:
-        here = f"{path}.{source}"
-        for field in _NEEDED.get(source, ()):
-            if not volume[source].get(field):
-                causes.append(required(f"{here}.{field}"))
-        if validate := _SOURCES.get(source):
-            validate(volume[source], here, causes)
+        causes.append(forbidden(f"{path}.{extra}", _ONE_ONLY))
 
 
-def validate_persistent_source(spec: Json, name: str, path: str, causes: list[Cause]) -> None:
-    """The source `name` of a PersistentVolumeSpec: most are as in a pod, some need more."""
-    source, here = spec[name], f"{path}.{name}"
-    for field in (*_NEEDED.get(name, ()), *_NEEDED_PERSISTENT.get(name, ())):
-        if not source.get(field):
-            causes.append(required(f"{here}.{field}"))
-    if validate := _SOURCES.get(name):
-        validate(source, here, causes)
-    elif name == "local" and source.get("path"):
-        causes += _no_way_up(source["path"], f"{here}.path")
+def _validate_initiator(name: str, source: Json, path: str, causes: list[Cause]) -> None:
+    together = f"{name}:{source.get('targetPortal') or ''}"
+    if source.get("initiatorName") is not None and len(together) > 64:
+        detail = (
+            "Total length of <volume name>:<iscsi.targetPortal> must be under 64 characters if "
+            "iscsi.initiatorName is specified."
+        )
+        causes.append(invalid(f"{path}.name", name, detail))
+
+
+def _validate_ephemeral(volume: Json, path: str, pod_name: str, causes: list[Cause]) -> None:
+    here, name = f"{path}.ephemeral.volumeClaimTemplate", volume.get("name") or ""
+    template = volume["ephemeral"].get("volumeClaimTemplate")
+    if template is None:
+        causes.append(required(here))
+    else:
+        metadata = template.get("metadata") or {}
+        causes += validate_annotations(
+            metadata.get("annotations") or {}, f"{here}.metadata.annotations"
+        )
+        causes += validate_labels(metadata.get("labels") or {}, f"{here}.metadata.labels")
+        causes += [
+            forbidden(f"{here}.metadata.{field}", "cannot be set")
+            for field in sorted(metadata.keys() - set(_TEMPLATE_METADATA))
+            if metadata[field] is not None
+        ]
+        validate_claim_spec(template.get("spec") or {}, f"{here}.spec", causes)
+    claim = f"{pod_name}-{name}"
+    if pod_name and name and (errors := subdomain_errors(claim)):
+        causes += [
+            invalid(f"{path}.name", name, f'PVC name "{claim}": {error}') for error in errors
+        ]
 
 
 def _empty_dir(source: Json, path: str, causes: list[Cause]) -> None:
@@ -116,148 +148,19 @@ def _empty_dir(source: Json, path: str, causes: list[Cause]) -> None:
         causes.append(forbidden(f"{path}.sizeLimit", detail))
 
 
-def _host_path(source: Json, path: str, causes: list[Cause]) -> None:
-    where = source.get("path")
-    if not where:
-        causes.append(required(f"{path}.path"))
-    else:
-        causes += _no_way_up(where, f"{path}.path")
-    kind = source.get("type", "")
-    if kind not in HOST_PATH_TYPES:
-        causes.append(not_supported(f"{path}.type", kind, HOST_PATH_TYPES[1:]))
-
-
-def _no_way_up(where: str, path: str) -> list[Cause]:
-    return [invalid(path, where, "must not contain '..'")] if ".." in where.split("/") else []
-
-
-def _nfs(source: Json, path: str, causes: list[Cause]) -> None:
-    if not source.get("server"):
-        causes.append(required(f"{path}.server"))
-    where = source.get("path")
-    if not where:
-        causes.append(required(f"{path}.path"))
-    elif not where.startswith("/"):
-        causes.append(invalid(f"{path}.path", where, "must be an absolute path"))
-
-
 def _secret(source: Json, path: str, causes: list[Cause]) -> None:
-    if not source.get("secretName"):
-        causes.append(required(f"{path}.secretName"))
-    _files(source, path, causes)
+    need(source, path, ("secretName",), causes)
+    validate_files(source, path, causes)
 
 
 def _config_map(source: Json, path: str, causes: list[Cause]) -> None:
-    if not source.get("name"):
-        causes.append(required(f"{path}.name"))
-    _files(source, path, causes)
+    need(source, path, ("name",), causes)
+    validate_files(source, path, causes)
 
 
-def _files(source: Json, path: str, causes: list[Cause]) -> None:
-    _mode(source.get("defaultMode"), f"{path}.defaultMode", causes)
-    for index, item in enumerate(source.get("items") or ()):
-        here = f"{path}.items[{index}]"
-        if not item.get("key"):
-            causes.append(required(f"{here}.key"))
-        elif errors := config_key_errors(item["key"]):
-            causes += invalid_each(f"{here}.key", item["key"], errors)
-        _file_path(item.get("path"), f"{here}.path", causes)
-        _mode(item.get("mode"), f"{here}.mode", causes)
-
-
-def _file_path(where: str | None, path: str, causes: list[Cause]) -> None:
-    if not where:
-        causes.append(required(path))
-        return
-    causes += relative_path(where, path)
-    if where.startswith("..") and where.partition("/")[0] != "..":
-        causes.append(invalid(path, where, "must not start with '..'"))
-
-
-def _mode(mode: int | None, path: str, causes: list[Cause]) -> None:
-    if mode is not None and not 0 <= mode <= MODE_MAX:
-        detail = "must be a number between 0 and 0777 (octal), both inclusive"
-        causes.append(invalid(path, mode, detail))
-
-
-def _downward(source: Json, path: str, causes: list[Cause]) -> None:
-    _mode(source.get("defaultMode"), f"{path}.defaultMode", causes)
-    for index, item in enumerate(source.get("items") or ()):
-        here = f"{path}.items[{index}]"
-        _file_path(item.get("path"), f"{here}.path", causes)
-        _mode(item.get("mode"), f"{here}.mode", causes)
-        if "fieldRef" in item:
-            validate_field_ref(item["fieldRef"], f"{here}.fieldRef", VOLUME_FIELD_PATHS, causes)
-            if "resourceFieldRef" in item:
-                detail = "fieldRef and resourceFieldRef can not be specified simultaneously"
-                causes.append(invalid(here, "resource", detail))
-        elif "resourceFieldRef" in item:
-            validate_resource_ref(item["resourceFieldRef"], f"{here}.resourceFieldRef", causes)
-            if not item["resourceFieldRef"].get("containerName"):
-                causes.append(required(f"{here}.resourceFieldRef.containerName"))
-        else:
-            detail = "one of fieldRef and resourceFieldRef is required"
-            causes.append(required(f"{here}.fieldRef", detail))
-
-
-def _projected(source: Json, path: str, causes: list[Cause]) -> None:
-    _mode(source.get("defaultMode"), f"{path}.defaultMode", causes)
-    for index, projection in enumerate(source.get("sources") or ()):
-        here = f"{path}.sources[{index}]"
-        given = [name for name in _PROJECTIONS if name in projection]
-        if not given:
-            causes.append(required(here, "must specify a volume type"))
-        for extra in given[1:]:
-            causes.append(forbidden(f"{here}.{extra}", "may not specify more than 1 volume type"))
-        for name in given[:1]:
-            _projection(name, projection[name], f"{here}.{name}", causes)
-
-
-def _projection(name: str, source: Json, path: str, causes: list[Cause]) -> None:
-    if name == "downwardAPI":
-        _downward(source, path, causes)
-    elif name in ("secret", "configMap"):
-        if not source.get("name"):
-            causes.append(required(f"{path}.name"))
-        _files(source, path, causes)
-    elif name == "serviceAccountToken":
-        seconds = source.get("expirationSeconds", TOKEN_EXPIRATION_MIN_S)
-        if seconds < TOKEN_EXPIRATION_MIN_S:
-            detail = "may not specify a duration less than 10 minutes"
-            causes.append(invalid(f"{path}.expirationSeconds", seconds, detail))
-        elif seconds > TOKEN_EXPIRATION_MAX_S:
-            detail = "may not specify a duration larger than 2^32 seconds"
-            causes.append(invalid(f"{path}.expirationSeconds", seconds, detail))
-        _file_path(source.get("path"), f"{path}.path", causes)
-
-
-def _claim_template(source: Json, path: str, causes: list[Cause]) -> None:
-    template = source.get("volumeClaimTemplate")
-    if not template:
-        causes.append(required(f"{path}.volumeClaimTemplate"))
-        return
-    spec = template.get("spec") or {}
-    if not spec.get("accessModes"):
-        detail = "at least 1 access mode is required"
-        causes.append(required(f"{path}.volumeClaimTemplate.spec.accessModes", detail))
-    if "storage" not in ((spec.get("resources") or {}).get("requests") or {}):
-        causes.append(required(f"{path}.volumeClaimTemplate.spec.resources[storage]"))
-
-
-def _csi(source: Json, path: str, causes: list[Cause]) -> None:
-    driver = source.get("driver")
-    if driver and (errors := subdomain_errors(driver.lower())):
-        causes += invalid_each(f"{path}.driver", driver, errors)
-
-
-_SOURCES: dict[str, Callable[[Json, str, list[Cause]], None]] = {
+_OWN: dict[str, Callable[[Json, str, list[Cause]], None]] = {
     "emptyDir": _empty_dir,
-    "hostPath": _host_path,
-    "nfs": _nfs,
     "secret": _secret,
     "configMap": _config_map,
-    "downwardAPI": _downward,
-    "projected": _projected,
-    "ephemeral": _claim_template,
-    "csi": _csi,
+    "downwardAPI": validate_downward,
 }

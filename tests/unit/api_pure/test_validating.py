@@ -280,7 +280,7 @@ POD_RULES: list[tuple[str, Json, str]] = [
     ),
     (
         "own dns without servers",
-        {"dnsPolicy": "None"},
+        {"dnsPolicy": "None", "dnsConfig": {}},
         "spec.dnsConfig.nameservers: Required value: must provide at least one DNS nameserver",
     ),
     (
@@ -593,7 +593,7 @@ POD = pod({"tolerations": [{"key": "a", "operator": "Exists"}], "activeDeadlineS
         ),
         (
             changed(POD, schedulingGates=[{"name": "g"}]),
-            ["spec.schedulingGates: Forbidden: only deletion is allowed, but found new scheduling"],
+            ["spec.schedulingGates[0].name: Forbidden: only deletion is allowed, but found new"],
         ),
     ],
     ids=[

@@ -158,7 +158,9 @@ async def test_only_the_subresource_adds_them() -> None:
 
 async def test_static_pods_have_none() -> None:
     api = await world()
-    await running_pod(api, annotations={"kubernetes.io/config.mirror": "x"})
+    mirror = pod(annotations={"kubernetes.io/config.mirror": "x"})
+    mirror["spec"]["nodeName"] = "n1"
+    await api.must("POST", PODS, mirror)
     status, error = await api.patch(URL, added(debugger()), STRATEGIC)
     assert (status, error["details"]["causes"][0]["message"]) == (
         422, "Forbidden: static pods do not support ephemeral containers",

@@ -107,12 +107,6 @@ REFUSED: dict[str, tuple[Json, Json, str]] = {
         sized(resources={"limits": {"cpu": "1"}}), patch(requests={"cpu": "150m"}),
         "Forbidden: pods with pod-level resources cannot be resized",
     ),
-    "an init container that is restarted for it": (
-        of_init(INIT | {"resizePolicy": RESTARTS}),
-        {"spec": {"initContainers": [{"name": "i", "resources": {"limits": {"cpu": "1"}}}]}},
-        "spec.initContainers[0]: Forbidden: non-sidecar init containers with a resize policy of "
-        "RestartContainer cannot be resized",
-    ),
     "another resource of a sidecar": (
         of_init(SIDECAR),
         {"spec": {"initContainers": [
@@ -177,7 +171,7 @@ POLICIES: dict[str, tuple[list[Json], str, str]] = {
     ),
     "a restart of what is never restarted": (
         RESTARTS, "Never",
-        "must be 'NotRequired' when `restartPolicy` is 'Never'",
+        "must be 'NotRequired' when pod `restartPolicy` is 'Never'",
     ),
 }  # fmt: skip
 
