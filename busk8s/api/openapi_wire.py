@@ -21,6 +21,7 @@ CONTENT_TYPES = (CONTENT_TYPE, "application/com.github.proto-openapi.spec.v2@v1.
 
 _METHODS = {"get": 2, "put": 3, "post": 4, "delete": 5, "patch": 8}
 # Where `required`, `in`, `name`, `type` and `uniqueItems` stand, by where the parameter stands.
+_PLACES = ("body", "path", "query")  # Of parameters: no resource has others.
 _QUERY, _PATH = (1, 2, 4, 6, 20), (1, 2, 4, 5, 19)
 
 
@@ -45,26 +46,28 @@ def _path_item(item: Json) -> bytes:
         for method, number in _METHODS.items()
         if method in item
     )
-    return methods + _parameters(9, item["parameters"])
+    return methods + _parameters(9, item.get("parameters", ()))
 
 
 def _operation(operation: Json) -> bytes:
     return b"".join(
         (
-            texts(1, operation["tags"]),
-            text(5, operation["operationId"]),
-            texts(6, operation["produces"]),
-            texts(7, operation["consumes"]),
-            _parameters(8, operation["parameters"]),
-            block(9, named(1, operation["responses"], _response)),
-            texts(10, operation["schemes"]),
+            texts(1, operation.get("tags", ())),
+            text(3, operation.get("description", "")),
+            text(5, operation.get("operationId", "")),
+            texts(6, operation.get("produces", ())),
+            texts(7, operation.get("consumes", ())),
+            _parameters(8, operation.get("parameters", ())),
+            block(9, named(1, operation.get("responses", {}), _response)),
+            texts(10, operation.get("schemes", ())),
             extensions(13, operation),
         )
     )
 
 
 def _parameters(number: int, parameters: Iterable[Json]) -> bytes:
-    return b"".join(block(number, block(1, _parameter(one))) for one in parameters)
+    told = [one for one in parameters if one["in"] in _PLACES]
+    return b"".join(block(number, block(1, _parameter(one))) for one in told)
 
 
 def _parameter(parameter: Json) -> bytes:
@@ -80,7 +83,7 @@ def _parameter(parameter: Json) -> bytes:
             flag(needed, required),
             text(where, parameter["in"]),
             text(name, parameter["name"]),
-            text(kind, parameter["type"]),
+            text(kind, parameter.get("type", "")),
             flag(unique, bool(parameter.get("uniqueItems"))),
         )
     )
@@ -88,7 +91,7 @@ def _parameter(parameter: Json) -> bytes:
 
 
 def _response(response: Json) -> bytes:
-    said = text(1, response["description"])
+    said = text(1, response.get("description", ""))
     if "schema" in response:
         said += block(2, block(1, _schema(response["schema"])))
     return block(1, said)
@@ -102,9 +105,12 @@ def _schema(schema: Json) -> bytes:
         texts(19, schema.get("required", ())),
     ]
     if "additionalProperties" in schema:
-        parts.append(block(21, block(1, _schema(schema["additionalProperties"]))))
+        more = schema["additionalProperties"]
+        said = flag(2, more) if isinstance(more, bool) else block(1, _schema(more))
+        parts.append(block(21, said))
     if "type" in schema:
-        parts.append(block(22, text(1, schema["type"])))
+        kinds = schema["type"]
+        parts.append(block(22, texts(1, kinds if isinstance(kinds, list) else [kinds])))
     if "items" in schema:
         parts.append(block(23, block(1, _schema(schema["items"]))))
     if "properties" in schema:

@@ -137,7 +137,7 @@ class _Documents:
     async def __call__(self, request: Request) -> Response:
         _only_get(request)
         path = request.path.rstrip("/")
-        media = _media(path, request.accept)
+        media = media_of(path, request.accept)
         fixed, asked = False, request.param("hash")
         if asked and path.startswith("/openapi/v3/"):
             present = self._hash(path)
@@ -159,7 +159,7 @@ class _Documents:
         return self._hashes.get(path.removeprefix("/openapi/v3/"), "")
 
 
-def _media(path: str, accept: str) -> str:
+def media_of(path: str, accept: str) -> str:
     """The form of the document; raises 406."""
     first = accept.partition(",")[0].partition(";")[0].strip()
     if path == "/openapi/v2" and first in openapi_wire.CONTENT_TYPES:

@@ -117,7 +117,7 @@ class Outgoing:
 
     def __init__(self, lookup: Lookup, clock: Clock) -> None:
         self._lookup = lookup
-        self._clock = clock
+        self.clock = clock
         self._contexts: OrderedDict[tuple[bytes, bool, Any], ssl.SSLContext] = OrderedDict()
         self._idle: dict[tuple[Any, ...], deque[_Connection]] = {}
         self._turn = 0

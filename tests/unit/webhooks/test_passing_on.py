@@ -14,7 +14,8 @@ import pytest
 from hook_server import Certificates, Json
 
 from busk8s.api.object import encode
-from busk8s.api.request import Request, User
+from busk8s.api.openapi_wire import CONTENT_TYPE
+from busk8s.api.request import Request, Response, User
 from busk8s.clock import SystemClock
 from busk8s.ids import RandomIds
 from busk8s.master.apiserver.aggregation.aggregator import Aggregator
@@ -455,6 +456,124 @@ async def test_discovery_is_merged_and_every_group_version_has_an_api_service(
     assert {"v1.", "v1.apps", "v2.autoscaling"} <= set(local)
     said = local["v1.apps"]["status"]["conditions"][0]
     assert (said["status"], said["reason"]) == ("True", "Local")
+
+
+GVK = {"group": "ext.example.com", "version": "v1", "kind": "Widget"}
+META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
+PUBLISHED: Json = {
+    "swagger": "2.0",
+    "info": {"title": "ext", "version": "1"},
+    "paths": {
+        "/version/": {"get": {"responses": {}}},
+        "/apis/ext.example.com/v1/namespaces/{namespace}/widgets": {
+            "get": {
+                "operationId": "listWidgets",
+                "parameters": [{"$ref": "#/parameters/limit"}],
+                "responses": {"200": {"schema": {"$ref": "#/definitions/com.example.Widget"}}},
+            },
+            "parameters": [],
+        },
+    },
+    "parameters": {"limit": {"name": "limit", "in": "query", "type": "integer"}},
+    "definitions": {
+        "com.example.Widget": {
+            "type": "object",
+            "properties": {"metadata": {"$ref": f"#/definitions/{META}"}},
+            "x-kubernetes-group-version-kind": [GVK],
+        },
+        META: {"type": "object", "properties": {"name": {"type": "string", "title": "theirs"}}},
+        "com.example.Unused": {"type": "string"},
+    },
+}
+
+
+def publishing(document: Any, asked: list[str]) -> Speak:
+    """Discovery, and a document of OpenAPI v2."""
+
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: str) -> None:
+        body, status = orjson.dumps(RESOURCES), 200
+        if "/openapi/v2" in head:
+            asked.append(head)
+            body = document if isinstance(document, bytes) else orjson.dumps(document)
+            status = 304 if "if-none-match" in head.lower() else 200
+        await answer(status, b"" if status == 304 else body, 'ETag: "one"')(reader, writer, head)
+
+    return speak
+
+
+async def openapi_v2(api: World, **more: Any) -> Response:
+    return await api.server.dispatch(Request("GET", "/openapi/v2", ALICE, **more))
+
+
+async def test_openapi_v2_contains_what_other_servers_publish(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    async with world(certificates.server("s.default.svc")) as api:
+        alone = orjson.loads((await openapi_v2(api)).body)
+        api.speak = publishing(PUBLISHED, asked)
+        await register(api, certificates)
+        async with Nursery() as nursery:
+            nursery.spawn(api.availability.run())
+            assert await _available(api) == ("True", "Passed", "all checks passed")
+            first = await openapi_v2(api)
+            document = orjson.loads(first.body)
+            etag = {"if-none-match": dict(first.headers)["ETag"]}
+            assert (await openapi_v2(api, headers=etag)).status == 304
+            assert len(asked) == 1  # Not asked again for a minute.
+            assert "X-Remote-User: system:aggregator" in asked[0]
+            told = await openapi_v2(api, accept=CONTENT_TYPE)
+            assert told.content_type == CONTENT_TYPE
+            assert b"listWidgets" in told.body
+            monkeypatch.setattr("busk8s.master.apiserver.aggregation.documents.FRESH_S", 0.0)
+            assert (await openapi_v2(api)).body == first.body  # 304: as it was last heard.
+            assert len(asked) == 2
+    path = "/apis/ext.example.com/v1/namespaces/{namespace}/widgets"
+    assert document["paths"].keys() - alone["paths"].keys() == {path}
+    operation = document["paths"][path]["get"]
+    assert operation["parameters"] == [PUBLISHED["parameters"]["limit"]]
+    assert document["definitions"].keys() - alone["definitions"].keys() == {
+        "com.example.Widget",
+        f"{META}_v2",
+    }
+    widget = document["definitions"]["com.example.Widget"]
+    assert widget["properties"]["metadata"] == {"$ref": f"#/definitions/{META}_v2"}
+    assert document["definitions"][META] == alone["definitions"][META]
+
+
+BAD_DOCUMENTS: dict[str, Any] = {
+    "no JSON": b"<html>",
+    "no object": [1],
+    "no paths": {"definitions": {}},
+    "paths that are none": {"paths": 7},
+    "definitions that are none": {"paths": {}, "definitions": [1]},
+    "an operation that is none": {"paths": {"/apis/ext.example.com/v1/w": {"get": 7}}},
+    "tags that are none": {"paths": {"/apis/ext.example.com/v1/w": {"get": {"tags": 7}}}},
+    "a parameter nobody knows": {
+        "paths": {"/apis/ext.example.com/v1/w": {"parameters": [{"$ref": "#/parameters/x"}]}}
+    },
+    "a definition that is none": {
+        "paths": {"/apis/ext.example.com/v1/w": {"x": {"$ref": "#/definitions/a"}}},
+        "definitions": {"a": 7},
+    },
+    "nested too deep": b'{"paths":' + b'{"a":' * 300 + b"1" + b"}" * 300 + b"}",
+    "too large": b" " * (8 * 1024 * 1024 + 1),
+}
+
+
+@pytest.mark.parametrize("case", BAD_DOCUMENTS)
+async def test_a_document_that_is_none_is_left_out(certificates: Certificates, case: str) -> None:
+    asked: list[str] = []
+    async with world(certificates.server("s.default.svc")) as api:
+        alone = await openapi_v2(api)
+        api.speak = publishing(BAD_DOCUMENTS[case], asked)
+        await register(api, certificates)
+        async with Nursery() as nursery:
+            nursery.spawn(api.availability.run())
+            assert await _available(api) == ("True", "Passed", "all checks passed")
+            merged = await openapi_v2(api)
+    assert len(asked) == 1
+    assert orjson.loads(merged.body) == orjson.loads(alone.body)
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,7 @@ Owns      the APIServices that name a Service, whose paths they claim, who asks 
 Leaves    whether they are available (availability), passing on (proxying), permission (server).
 Invariant without such an APIService a request costs one test of an empty dictionary; groups that
           are built in here are never given away.
-Differs from Kubernetes: an APIService with a Service for a built-in group version has no effect;
-the OpenAPI v2 document does not contain what other servers publish, v3 does.
+Differs from Kubernetes: an APIService with a Service for a built-in group version has no effect.
 """
 
 from __future__ import annotations
@@ -26,6 +25,7 @@ from busk8s.api import scheme
 from busk8s.api.object import Json, Object
 from busk8s.api.request import JSON, Request, Response, User
 from busk8s.api.scheme import Resource
+from busk8s.master.apiserver.aggregation.documents import OPENAPI_V2, Documents, Publisher
 from busk8s.master.apiserver.attributes import Attributes
 from busk8s.master.apiserver.outgoing import Answer, CallFailed, Outgoing, Target, service_target
 from busk8s.master.apiserver.proxying import Destination, forward, raw_path
@@ -111,6 +111,7 @@ class Aggregator:
         self._services: dict[tuple[str, str], Service] = {}
         self._groups: dict[str, list[Service]] = {}
         self._documents: dict[tuple[str, str], list[Json]] = {}
+        self._openapi = Documents(outgoing, remote_headers)
 
     def open(self) -> None:
         self._cache.on_events(self._observe)
@@ -166,7 +167,7 @@ class Aggregator:
         if not self._services:
             return False
         parts = [part for part in path.split("/") if part]
-        return parts in (["apis"], ["openapi", "v3"])
+        return parts in (["apis"], ["openapi", "v2"], ["openapi", "v3"])
 
     def group(self, path: str) -> Json | None:
         """The APIGroup at `path`, of a group that only other servers have."""
@@ -176,6 +177,8 @@ class Aggregator:
 
     async def merged(self, request: Request, ours: Handler) -> Response:
         """One of our own documents, with what the other servers add."""
+        if request.path.rstrip("/") == OPENAPI_V2:
+            return await self._openapi.answer(request, ours, self._publishers())
         known = request.headers.get("if-none-match")
         headers = {k: v for k, v in request.headers.items() if k != "if-none-match"}
         response = await ours(dataclasses.replace(request, headers=headers))
@@ -200,6 +203,21 @@ class Aggregator:
         for group, version in self._services:
             path = f"apis/{group}/{version}"
             index["paths"].setdefault(path, {"serverRelativeURL": f"/openapi/v3/{path}"})
+
+    def _publishers(self) -> Sequence[Publisher]:
+        """The servers behind all our services: one may have several group versions."""
+        found: dict[str, list[Service]] = {}
+        for service in self._services.values():
+            found.setdefault(service.target.shown_authority, []).append(service)
+        return [
+            Publisher(
+                name,
+                own[0].target,
+                tuple(f"/apis/{each.group}/{each.version}/" for each in own),
+                any(each.available for each in own) and self.can_reach(own[0]),
+            )
+            for name, own in found.items()
+        ]
 
     def _entries(self) -> Sequence[Json]:
         entries = []
