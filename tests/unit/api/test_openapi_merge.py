@@ -60,5 +60,5 @@ def test_a_second_server_with_the_same_definition_shares_the_new_name() -> None:
 
 @pytest.mark.parametrize("given", [None, 7, [], {}, {"paths": []}, {"paths": {}, "definitions": 1}])
 def test_what_is_no_document_is_refused(given: Any) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="no object"):
         filtered(given, ["/"])

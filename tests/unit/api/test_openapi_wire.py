@@ -89,6 +89,13 @@ def test_a_patch_says_which_kind_it_is_of_and_that_it_takes_dry_runs() -> None:
     assert b"dryRun" in query
 
 
+def test_a_map_of_anything_is_told_as_one() -> None:
+    whole = orjson.loads(openapi.v2(scheme.SERVED))
+    whole["definitions"] = {"a": {"type": "object", "additionalProperties": True}}
+    schema = named(under(openapi_wire.encode(whole), DEFINITIONS), 1)["a"]
+    assert fields(under(schema, 21)) == [(2, 1)]
+
+
 def test_long_and_empty_parts_keep_their_length() -> None:
     body = openapi_wire.encode(
         {
