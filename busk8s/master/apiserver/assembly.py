@@ -42,6 +42,7 @@ from busk8s.master.apiserver.certificates.renewal import Renewal
 from busk8s.master.apiserver.component_statuses import ComponentStatuses
 from busk8s.master.apiserver.definitions import DefinitionKeeper
 from busk8s.master.apiserver.expiry import EventExpiry
+from busk8s.master.apiserver.fairness.dangling import DanglingSchemas
 from busk8s.master.apiserver.fairness.gate import Gate
 from busk8s.master.apiserver.front import Front
 from busk8s.master.apiserver.health import Health
@@ -252,6 +253,8 @@ def _keep_going(
     nursery.spawn(certificates.run(), name="certificates")
     nursery.spawn(renewal.run(), name="renewal")
     nursery.spawn(kept_tokens.run(), name="kept tokens")
+    dangling = DanglingSchemas(cache, dispatch, clock)
+    nursery.spawn(dangling.run(), name="flow schemas")
     quotas = QuotaKeeper(server.parts.quotas, cache, dispatch, clock)
     nursery.spawn(definitions.run(), name="custom resource definitions")
     nursery.spawn(quotas.run(), name="quotas")

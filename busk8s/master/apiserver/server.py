@@ -39,6 +39,7 @@ from busk8s.master.apiserver.batches import Batches
 from busk8s.master.apiserver.catalog import Catalog
 from busk8s.master.apiserver.conversion.converter import Conversions
 from busk8s.master.apiserver.dispatch import action_for
+from busk8s.master.apiserver.fairness import dump
 from busk8s.master.apiserver.fairness.gate import Flow, Gate
 from busk8s.master.apiserver.fairness.level import Seat
 from busk8s.master.apiserver.fairness.width import width_of
@@ -120,6 +121,8 @@ class ApiServer:
         self._catalog = self.parts.catalog
         self._directory = discovery.Directory(self._catalog)
         self._handlers: dict[str, Handler] = dict(handlers or {})
+        if gate is not None:
+            self._handlers |= dump.handlers(gate)
         self._routes = Routes(self._catalog.lookup)
         self._catalog.on_change(self._routes.forget)
         self._catalog.on_change(self.parts.conversions.forget)

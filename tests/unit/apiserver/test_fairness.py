@@ -12,12 +12,14 @@ from busk8s import errors
 from busk8s.api.request import Request, User
 from busk8s.api.scheme import RESOURCES
 from busk8s.master.apiserver.attributes import Attributes
-from busk8s.master.apiserver.fairness import defaults
+from busk8s.master.apiserver.fairness import defaults, dump
+from busk8s.master.apiserver.fairness.dangling import DanglingSchemas
 from busk8s.master.apiserver.fairness.gate import Gate
 from busk8s.master.apiserver.fairness.level import WAIT_S_MAX, Level, Seat, Shape
 from busk8s.master.apiserver.fairness.matching import Asked, schema_of
 from busk8s.master.apiserver.fairness.tally import Tallies
 from busk8s.metrics import text
+from busk8s.tasks import Nursery
 
 LEVELS = "/apis/flowcontrol.apiserver.k8s.io/v1/prioritylevelconfigurations"
 SCHEMAS = "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas"
@@ -243,3 +245,73 @@ async def test_what_each_level_does_for_each_schema_is_counted() -> None:
     assert 'apiserver_flowcontrol_nominal_limit_seats{priority_level="global-default"} 1' in counted
     waits = [line for line in counted if "wait_duration_seconds_sum" in line and "true" in line]
     assert [float(line.split()[-1]) for line in waits] == [pytest.approx(0.3)]
+
+
+async def test_a_schema_says_whether_its_level_is_there() -> None:
+    api = await gated()
+    keeper = DanglingSchemas(api.cache, api.server.dispatch, api.clock)
+    assert await keeper.settle()
+
+    async def dangling(name: str) -> tuple[str, str, str]:
+        (found,) = (await api.must("GET", f"{SCHEMAS}/{name}"))["status"]["conditions"]
+        assert found["type"] == "Dangling"
+        return found["status"], found["reason"], found["message"]
+
+    said = 'This FlowSchema references the PriorityLevelConfiguration object named "{}" '
+    there = said.format("global-default") + "and it exists"
+    assert await dangling("global-default") == ("False", "Found", there)
+    revision = api.cache.revision
+    await keeper.settle()
+    assert api.cache.revision == revision  # What is so already is not written again.
+    await api.must("DELETE", f"{LEVELS}/global-default")
+    await keeper.settle()
+    gone = said.format("global-default") + "but there is no such object"
+    assert await dangling("global-default") == ("True", "NotFound", gone)
+
+
+async def test_the_keeper_of_conditions_wakes_by_itself() -> None:
+    api = await gated()
+    keeper = DanglingSchemas(api.cache, api.server.dispatch, api.clock)
+    async with Nursery() as nursery:
+        nursery.spawn(keeper.run())
+        await asyncio.sleep(1)
+        await api.must("DELETE", f"{LEVELS}/workload-low")
+        await asyncio.sleep(1)
+    schema = await api.must("GET", f"{SCHEMAS}/service-accounts")
+    assert schema["status"]["conditions"][0]["status"] == "True"
+
+
+async def test_levels_and_queues_are_shown_as_they_are() -> None:
+    api = await gated()
+    gate = api.server._gate
+    assert gate is not None
+    flow = gate.flow_of(Attributes(ALICE, "list", RESOURCES["pods"]))
+    assert flow is not None
+    flow.level.shape = Shape(1, per_flow=5, waiting=5)
+    seat = await gate.seat(flow, 1, "readOnly")
+    waiting = asyncio.create_task(gate.seat(flow, 1, "readOnly"))
+    await asyncio.sleep(0)
+    show = dump.handlers(gate)
+    path = "/debug/api_priority_and_fairness/dump_"
+    levels = (await show[path + "priority_levels"](Request("GET", path))).body.decode()
+    rows = {line.split(",")[0]: line.replace(" ", "").split(",") for line in levels.splitlines()}
+    assert rows["PriorityLevelName"][4:6] == ["WaitingRequests", "ExecutingRequests"]
+    assert rows["global-default"][1:7] == ["1", "false", "false", "1", "1", "1"]
+    assert rows["exempt"][1:4] == ["0", "true", "false"]
+    queues = (await show[path + "queues"](Request("GET", path))).body.decode().splitlines()
+    assert [cell.strip() for cell in queues[1].split(",")] == [
+        "global-default", "0", "1", "global-default/alice",
+    ]  # fmt: skip
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    assert flow.tally.cancelled == 1
+    seat.free()
+
+
+async def test_other_debugging_is_refused_by_name() -> None:
+    api = await gated()
+    gate = api.server._gate
+    assert gate is not None
+    with pytest.raises(errors.Error, match="/debug/pprof is not supported") as refused:
+        await dump.handlers(gate)["/debug/"](Request("GET", "/debug/pprof"))
+    assert refused.value.code == 501

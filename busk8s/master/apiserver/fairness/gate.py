@@ -112,6 +112,9 @@ class Gate:
             tally.refuse(refused.why)
             self.tallies.gave_up(tally, loop.time() - began)
             raise
+        except asyncio.CancelledError:
+            tally.cancelled += 1
+            raise
         finally:
             waits.add(loop.time() - began)
             queued[kind] -= 1

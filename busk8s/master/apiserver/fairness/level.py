@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -94,6 +95,10 @@ class Level:
     @property
     def waiting(self) -> int:
         return sum(self._of_flow.values())
+
+    def queues(self) -> Mapping[str, int]:
+        """How many requests of each flow wait."""
+        return dict(self._of_flow)
 
     def take(self, width: int) -> bool:
         """Seats at once, if nobody waits and there are enough. No queue is touched."""

@@ -21,12 +21,14 @@ _PREFIX = "apiserver_flowcontrol_"
 class Tally:
     """`waits`: where the times of those that were let in go."""
 
-    __slots__ = ("at", "dispatched", "executing", "rejected", "seats", "waiting", "waits")
+    __slots__ = (
+        "at", "cancelled", "dispatched", "executing", "rejected", "seats", "waiting", "waits",
+    )  # fmt: skip
 
     def __init__(self, schema: str, level: str, waits: Histogram) -> None:
         self.at: Labels = (schema, level)
         self.waits = waits.cell(("true", schema, level))
-        self.dispatched = self.executing = self.seats = self.waiting = 0
+        self.dispatched = self.executing = self.seats = self.waiting = self.cancelled = 0
         self.rejected: dict[str, int] = {}
 
     def refuse(self, reason: str) -> None:
@@ -61,6 +63,9 @@ class Tallies:
         if found is None:
             found = self._tallies[(schema, level)] = Tally(schema, level, self._waits)
         return found
+
+    def of_level(self, level: str) -> Sequence[Tally]:
+        return [tally for (_, of), tally in self._tallies.items() if of == level]
 
     def gave_up(self, tally: Tally, seconds: float) -> None:
         self._waits.observe(seconds, ("false", *tally.at))
