@@ -11,7 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from busk8s.api.defaulting import admission_policies, policies, service, storage, workloads
+from busk8s.api.defaulting import (
+    admission_policies,
+    devices,
+    flowcontrol,
+    policies,
+    service,
+    storage,
+    workloads,
+)
 from busk8s.api.defaulting.pod import Json, default_pod, default_pod_template
 from busk8s.api.rules import definitions
 from busk8s.api.scheme import Resource
@@ -34,6 +42,8 @@ DEFAULTS: Mapping[str, Callable[[Json], None]] = {
     "networkpolicies.networking.k8s.io": service.default_network_policy,
     "ingressclasses.networking.k8s.io": service.default_ingress_class,
     "namespaces": policies.default_namespace,
+    "events": policies.default_event,
+    "events.events.k8s.io": policies.default_event,
     "nodes": policies.default_node,
     "secrets": policies.default_secret,
     "limitranges": policies.default_limit_range,
@@ -60,6 +70,10 @@ DEFAULTS: Mapping[str, Callable[[Json], None]] = {
     "storageclasses.storage.k8s.io": storage.default_storage_class,
     "customresourcedefinitions.apiextensions.k8s.io": definitions.default_definition,
     "csidrivers.storage.k8s.io": storage.default_csi_driver,
+    "flowschemas.flowcontrol.apiserver.k8s.io": flowcontrol.default_flow_schema,
+    "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io": flowcontrol.default_priority_level,
+    "resourceclaims.resource.k8s.io": devices.default_claim,
+    "resourceclaimtemplates.resource.k8s.io": devices.default_claim_template,
 }
 
 

@@ -19,6 +19,20 @@ CPU_TARGET_PERCENT = 80
 _webhook = filling(failurePolicy="Fail", matchPolicy="Equivalent", timeoutSeconds=10)
 
 
+def default_event(event: Json) -> None:
+    """The older half of an Event's fields is written even when it is empty."""
+    if event.get("apiVersion") == "v1":
+        event.setdefault("source", {})
+        for name in ("firstTimestamp", "lastTimestamp", "eventTime"):
+            event.setdefault(name, None)
+        for name in ("reportingComponent", "reportingInstance"):
+            event.setdefault(name, "")
+    else:
+        event.setdefault("deprecatedSource", {})
+        for name in ("deprecatedFirstTimestamp", "deprecatedLastTimestamp", "eventTime"):
+            event.setdefault(name, None)
+
+
 def default_namespace(namespace: Json) -> None:
     metadata = namespace["metadata"]
     name = metadata.get("name")
@@ -30,11 +44,25 @@ def default_namespace(namespace: Json) -> None:
         status["phase"] = "Active"
 
 
+_NODE_INFO = (
+    "machineID",
+    "systemUUID",
+    "bootID",
+    "kernelVersion",
+    "osImage",
+    "containerRuntimeVersion",
+    "kubeletVersion",
+    "kubeProxyVersion",
+    "operatingSystem",
+    "architecture",
+)
+
+
 def default_node(node: Json) -> None:
-    """Without allocatable, all of the capacity is."""
-    status = node.get("status")
-    if not status:
-        return
+    """Without allocatable, all of the capacity is. What a node is, is written even when empty."""
+    status = node.setdefault("status", {})
+    status.setdefault("daemonEndpoints", {"kubeletEndpoint": {"Port": 0}})
+    status.setdefault("nodeInfo", dict.fromkeys(_NODE_INFO, ""))
     for name in ("capacity", "allocatable"):
         if quantities := status.get(name):
             default_resource_list(quantities)
@@ -95,6 +123,10 @@ def default_autoscaler(autoscaler: Json) -> None:
     spec = autoscaler.setdefault("spec", {})
     if "minReplicas" not in spec:
         spec["minReplicas"] = 1
+    if autoscaler.get("apiVersion") == "autoscaling/v1":
+        spec.setdefault("targetCPUUtilizationPercentage", CPU_TARGET_PERCENT)
+    if autoscaler.get("apiVersion") == "autoscaling/v2" and autoscaler.get("status"):
+        autoscaler["status"].setdefault("currentMetrics", None)
     if autoscaler.get("apiVersion") == "autoscaling/v2" and not spec.get("metrics"):
         target = {"type": "Utilization", "averageUtilization": CPU_TARGET_PERCENT}
         spec["metrics"] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]

@@ -66,6 +66,8 @@ def default_endpoints(endpoints: Json) -> None:
 
 
 def default_endpoint_slice(endpoint_slice: Json) -> None:
+    for endpoint in endpoint_slice.get("endpoints") or ():
+        endpoint.setdefault("conditions", {})
     for port in endpoint_slice.get("ports") or ():
         if "name" not in port:
             port["name"] = ""

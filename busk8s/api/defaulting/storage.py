@@ -23,6 +23,8 @@ def default_volume(volume: Json) -> None:
     filling(persistentVolumeReclaimPolicy="Retain", volumeMode="Filesystem")(spec)
     if capacity := spec.get("capacity"):
         default_resource_list(capacity)
+    if (host_path := spec.get("hostPath")) is not None:
+        host_path.setdefault("type", "")
     filling(phase="Pending")(volume.setdefault("status", {}))
 
 

@@ -107,8 +107,11 @@ def default_cron_job(cron_job: Json) -> None:
     _fill(spec, "suspend", False)
     _fill(spec, "successfulJobsHistoryLimit", 3)
     _fill(spec, "failedJobsHistoryLimit", 1)
-    job = _struct(_struct(spec, "jobTemplate"), "spec")
-    default_pod_template(_struct(job, "template"))
+    made = _struct(spec, "jobTemplate")
+    _struct(made, "metadata")
+    template = _struct(_struct(made, "spec"), "template")
+    _struct(template, "metadata")
+    default_pod_template(template)
 
 
 def _spec_with_template(obj: Json) -> Json:

@@ -17,7 +17,14 @@ from busk8s.api.apply import lastapplied, managers, ownership
 from busk8s.api.apply.extract import WrongType
 from busk8s.api.apply.managers import BEFORE_FIRST_APPLY, Managed, Writer
 from busk8s.api.apply.ownership import Conflicts, Setting
-from busk8s.api.decode import REQUEST_BYTES_MAX, check, check_depth, parse_json
+from busk8s.api.decode import (
+    RAW_FIELDS,
+    REQUEST_BYTES_MAX,
+    check,
+    check_depth,
+    parse_json,
+    strip_nulls,
+)
 from busk8s.api.formats import normalise, plan_of
 from busk8s.api.object import Json, Object
 from busk8s.api.request import Response
@@ -234,7 +241,10 @@ def finished(
     config: Json | None = None,
 ) -> Json:
     """A document of its own, checked, with its managedFields."""
-    data: Json = orjson.loads(orjson.dumps(new))
+    body = orjson.dumps(new)
+    data: Json = orjson.loads(body)
+    if b":null" in body and call.resource.custom is None:
+        strip_nulls(data, keep=RAW_FIELDS.get(call.resource.key, ""))
     warnings += check(call.resource, data, options.field_validation)
     if config is not None and options.field_manager == lastapplied.KUBECTL:
         lastapplied.keep_true(data, config)

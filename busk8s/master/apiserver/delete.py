@@ -42,6 +42,11 @@ DELETE_ATTEMPTS_MAX = 20  # Lost races against busy status writers before a dele
 DELETES_AT_ONCE_MAX = 64  # Of one collection: enough to share commits, leaves room for others.
 GRACE_S_MAX = 2**31  # More is no time anybody waits; keeps the arithmetic of times in range.
 
+PODS_STAY = (
+    "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background "
+    "to remove them or set propagationPolicy=Orphan to suppress this warning"
+)
+
 OPTIONS = Resource("", "v1", "deleteoptions", "DeleteOptions", namespaced=False)
 _POLICIES = ("Orphan", "Background", "Foreground")
 
@@ -49,7 +54,7 @@ _POLICIES = ("Orphan", "Background", "Foreground")
 async def delete(parts: Parts, call: Call) -> Response:
     """DELETE of an object."""
     options = options_of(call.request)
-    warnings: list[str] = []
+    warnings = preserving(call, options)
     obj, gone = await delete_object(parts, call, options, warnings)
     waits = options.orphan is False or options.propagation == "Foreground"
     status = 202 if waits and not gone else 200
@@ -58,6 +63,12 @@ async def delete(parts: Parts, call: Call) -> Response:
         body = rest.success(call.name, group=resource.group, plural=resource.plural, uid=obj.uid)
         return rest.with_warnings(Response(status, body), warnings)
     return rest.with_warnings(render(call, await served(parts, call, obj), status), warnings)
+
+
+def preserving(call: Call, options: DeleteOptions) -> list[str]:
+    """What is said to who deletes Jobs and does not say what becomes of their pods."""
+    said = options.propagation or options.orphan is not None
+    return [PODS_STAY] if call.resource.key == "jobs.batch" and not said else []
 
 
 async def delete_object(
@@ -168,7 +179,8 @@ async def delete_collection(parts: Parts, call: Call) -> Response:
     if failed:
         raise failed[0]
     gone = await all_served(parts, call, [obj for obj in last if obj is not None])
-    return render_list(call, gone, list_metadata(parts.cache.revision))
+    listed = render_list(call, gone, list_metadata(parts.cache.revision))
+    return rest.with_warnings(listed, preserving(call, options))
 
 
 def _one_of(call: Call, obj: Object) -> Call:

@@ -220,8 +220,12 @@ class ApiServer:
         )
         if call.accept.shape == "table":
             included(request)
-        response = await self._act(call, flow)
         said = deprecation(route.resource)
+        try:
+            response = await self._act(call, flow)
+        except errors.Error as error:
+            error.warnings += (said,) if said is not None else ()
+            raise
         if said is not None:
             response = rest.with_warnings(response, [said])
         return encoded.in_form(response, call.accept.media)

@@ -169,7 +169,7 @@ def track(
     if after:
         metadata["managedFields"] = managers.write(after)
     else:
-        del metadata["managedFields"]
+        metadata.pop("managedFields", None)
 
 
 def _managed(call: Call, sent: Any, kept: list[Json] | None) -> Managed:

@@ -18,7 +18,7 @@ import orjson
 from busk8s import errors
 from busk8s.api import patch as patches
 from busk8s.api import scheme
-from busk8s.api.decode import Unfit, check, check_depth, decode, json_error, strip_nulls
+from busk8s.api.decode import RAW_FIELDS, Unfit, check, check_depth, decode, json_error, strip_nulls
 from busk8s.api.defaults import apply_defaults
 from busk8s.api.meta import format_time, generated_name
 from busk8s.api.mismatch import json_kind
@@ -236,6 +236,9 @@ async def update(parts: Parts, call: Call) -> Response:
     old = parts.cache.get(call.stored.key, call.namespace, call.name)
     if old is None and strategy.create_on_update and not call.attributes.subresource:
         return await _create_by_update(parts, call, body, options, warnings)
+    if old is None:
+        raise missing(call)
+    check_uid(call, body, old)
     _check_conditional(call, strategy, body)
     raw = orjson.dumps(body)
 
@@ -277,7 +280,7 @@ def _check_conditional(call: Call, strategy: Strategy, body: Json) -> None:
         "Invalid value: 0: must be specified for an update",
         "metadata.resourceVersion",
     )
-    raise errors.invalid(call.resource.kind, call.name, [cause], group=call.resource.group)
+    raise errors.invalid(call.resource.plural, call.name, [cause], group=call.resource.group)
 
 
 _PREPARES: Mapping[str, Prepare] = {
@@ -327,6 +330,12 @@ async def replace(
 
 def check_preconditions(call: Call, new: Json, old: Object) -> None:
     """409 when the write names another version or another object of the same name."""
+    check_uid(call, new, old)
+    check_version(call, new, old)
+
+
+def check_uid(call: Call, new: Json, old: Object) -> None:
+    """409 when the write names another object of the same name."""
     uid = new["metadata"].get("uid")
     if uid and uid != old.uid:
         raise errors.conflict(
@@ -335,7 +344,6 @@ def check_preconditions(call: Call, new: Json, old: Object) -> None:
             f"Precondition failed: UID in precondition: {uid}, UID in object meta: {old.uid}",
             group=call.resource.group,
         )
-    check_version(call, new, old)
 
 
 def check_version(call: Call, new: Json, old: Object) -> None:
@@ -432,9 +440,10 @@ def patcher(call: Call, options: rest.WriteOptions) -> Make:
         new = apply(orjson.loads(seen.body))
         if not isinstance(new, dict):
             raise errors.bad_request("the patch leaves no object")
-        # What is stored has none; in a custom resource a null may be a value.
-        if b"null" in call.request.body and call.resource.custom is None:
-            strip_nulls(new)
+        # A null is an absent field; in a custom resource it may be a value.
+        nulls = b"null" in call.request.body or b":null" in seen.body
+        if nulls and call.resource.custom is None:
+            strip_nulls(new, keep=RAW_FIELDS.get(call.resource.key, ""))
         try:
             said = check(call.resource, new, options.field_validation)
         except Unfit as error:

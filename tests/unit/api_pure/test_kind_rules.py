@@ -353,7 +353,12 @@ BAD: list[tuple[str, str, Any, str]] = [
         "a.b",
         'handler: Invalid value: "a.b": a lowercase RFC 1123 label must consist of lower case alph',
     ),
-    (FLOW, "spec.matchingPrecedence", 0, "spec.matchingPrecedence: Invalid value: 0: must be a po"),
+    (
+        FLOW,
+        "spec.matchingPrecedence",
+        -1,
+        "spec.matchingPrecedence: Invalid value: -1: must be a po",
+    ),
     (FLOW, "spec.rules.0.subjects", [], "spec.rules[0].subjects: Required value: subjects must co"),
     (
         FLOW,

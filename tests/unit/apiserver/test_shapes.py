@@ -155,7 +155,7 @@ async def test_autoscalers_are_served_as_v1_and_v2() -> None:
     assert old["apiVersion"] == "autoscaling/v1"
     # Both are required there: typed clients refuse an object without them.
     assert old["status"] == {"currentReplicas": 0, "desiredReplicas": 0}
-    assert new["status"] == {"desiredReplicas": 0}
+    assert new["status"] == {"desiredReplicas": 0, "currentMetrics": None}
     assert old["spec"]["targetCPUUtilizationPercentage"] == 60
     (item,) = (await api.must("GET", one))["items"]
     assert item == old

@@ -29,7 +29,9 @@ class Strategy:
     keep_status      a create may carry status (Node: the kubelet registers with it).
     generation       `metadata.generation` counts changes of what is neither metadata nor status.
     status_counts    `status` is a field like any other: its changes are counted.
+    first_generation  what it begins with; 0: there is none before the first change.
     annotations_count  changes of annotations count as well (Deployment).
+    labels_count     changes of labels count as well (EndpointSlice).
     graceful         seconds of grace a delete gives, from the object and what was asked; None: 0.
     propagation      the garbage collector's default; "" = it does not care for this kind.
     author           writes into a new object who made it.
@@ -40,7 +42,9 @@ class Strategy:
     first_status: Mapping[str, Any] | None = field(default_factory=dict)
     keep_status: bool = False
     generation: bool = False
+    first_generation: int = 1
     annotations_count: bool = False
+    labels_count: bool = False
     status_counts: bool = False
     create_on_update: bool = False
     unconditional_update: bool = True
@@ -70,8 +74,8 @@ def prepare_create(strategy: Strategy, data: Json, user: User = ANONYMOUS) -> No
     """Drop what only the system may say, in place."""
     metadata = data["metadata"]
     tidy_metadata(metadata)
-    if strategy.generation:
-        metadata["generation"] = 1
+    if strategy.generation and strategy.first_generation:
+        metadata["generation"] = strategy.first_generation
     else:
         metadata.pop("generation", None)
     if strategy.status and not (strategy.keep_status and data.get("status")):
@@ -137,10 +141,12 @@ def _keep(new: Json, old: Json, key: str) -> None:
 
 
 def _counts(strategy: Strategy, new: Json, old: Json) -> bool:
-    if strategy.annotations_count and (new["metadata"].get("annotations") or {}) != (
-        old["metadata"].get("annotations") or {}
+    for name, counts in (
+        ("annotations", strategy.annotations_count),
+        ("labels", strategy.labels_count),
     ):
-        return True
+        if counts and (new["metadata"].get(name) or {}) != (old["metadata"].get(name) or {}):
+            return True
     keys = {**new, **old}.keys() - {"metadata", "kind", "apiVersion"}
     if not strategy.status_counts:
         keys -= {"status"}

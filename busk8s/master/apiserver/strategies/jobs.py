@@ -18,12 +18,14 @@ def on_create(job: Json) -> None:
     spec = job.get("spec") or {}
     if spec.get("manualSelector") or not isinstance(spec.get("template"), dict):
         return
-    name, uid = job["metadata"]["name"], job["metadata"]["uid"]
+    name, uid = job["metadata"].get("name", ""), job["metadata"]["uid"]
     template = spec["template"]
     metadata = dict(template.get("metadata") or {})
     own = {UID_LABEL: uid, NAME_LABEL: name, OLD_UID_LABEL: uid, OLD_NAME_LABEL: name}
     # What a user says for these stays, and is then refused for not matching.
     metadata["labels"] = own | (metadata.get("labels") or {})
+    if not job["metadata"].get("labels"):
+        job["metadata"]["labels"] = dict(metadata["labels"])
     selector = dict(spec.get("selector") or {})
     selector["matchLabels"] = {UID_LABEL: uid} | (selector.get("matchLabels") or {})
     job["spec"] = {**spec, "template": {**template, "metadata": metadata}, "selector": selector}

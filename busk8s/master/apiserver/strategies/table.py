@@ -14,14 +14,17 @@ from busk8s.api.defaulting.service import drop_type_dependent
 from busk8s.api.scheme import Resource
 from busk8s.master.apiserver.strategies import (
     certificates,
+    daemonsets,
     definitions,
     jobs,
+    limitranges,
     namespaces,
     pods,
 )
 from busk8s.master.apiserver.strategies.base import Strategy
 
 _WORKLOAD = Strategy(generation=True)
+_ADMISSION = Strategy(generation=True, unconditional_update=False)
 _EAGER = Strategy(create_on_update=True)
 _CONDITIONAL = Strategy(unconditional_update=False)
 
@@ -45,9 +48,9 @@ STRATEGIES: Mapping[str, Strategy] = {
         on_update=drop_type_dependent,
     ),
     "endpoints": _EAGER,
-    "limitranges": _EAGER,
+    "limitranges": Strategy(create_on_update=True, on_create=limitranges.on_create),
     "events": Strategy(create_on_update=True, durable=False, propagation=""),
-    "serviceaccounts": Strategy(unconditional_update=False, returns_deleted=True),
+    "serviceaccounts": Strategy(returns_deleted=True),
     "podtemplates": Strategy(generation=True, returns_deleted=True),
     "resourcequotas": Strategy(returns_deleted=True),
     "persistentvolumes": Strategy(returns_deleted=True, first_status={"phase": "Pending"}),
@@ -63,6 +66,8 @@ STRATEGIES: Mapping[str, Strategy] = {
     ),
     "daemonsets.apps": Strategy(
         generation=True,
+        on_create=daemonsets.on_create,
+        on_update=daemonsets.on_update,
         first_status={
             "currentNumberScheduled": 0,
             "numberMisscheduled": 0,
@@ -82,16 +87,24 @@ STRATEGIES: Mapping[str, Strategy] = {
             "expectedPods": 0,
         },
     ),
-    "horizontalpodautoscalers.autoscaling": Strategy(first_status={"desiredReplicas": 0}),
+    "horizontalpodautoscalers.autoscaling": Strategy(
+        first_status={"desiredReplicas": 0, "currentMetrics": None}
+    ),
     # the rest
     "leases.coordination.k8s.io": Strategy(create_on_update=True, unconditional_update=False),
-    "endpointslices.discovery.k8s.io": _WORKLOAD,
+    "endpointslices.discovery.k8s.io": Strategy(generation=True, labels_count=True),
     "ingresses.networking.k8s.io": Strategy(generation=True, first_status={"loadBalancer": {}}),
     "ingressclasses.networking.k8s.io": _WORKLOAD,
     "networkpolicies.networking.k8s.io": _WORKLOAD,
     "priorityclasses.scheduling.k8s.io": _WORKLOAD,
     "storageclasses.storage.k8s.io": Strategy(returns_deleted=True),
-    "csidrivers.storage.k8s.io": Strategy(generation=True, returns_deleted=True),
+    "csidrivers.storage.k8s.io": Strategy(
+        generation=True,
+        first_generation=0,
+        unconditional_update=False,
+        returns_deleted=True,
+    ),
+    "csistoragecapacities.storage.k8s.io": _CONDITIONAL,
     "csinodes.storage.k8s.io": Strategy(unconditional_update=False, returns_deleted=True),
     "volumeattachments.storage.k8s.io": Strategy(
         unconditional_update=False, returns_deleted=True, first_status={"attached": False}
@@ -103,7 +116,7 @@ STRATEGIES: Mapping[str, Strategy] = {
     "rolebindings.rbac.authorization.k8s.io": _EAGER,
     "clusterroles.rbac.authorization.k8s.io": _EAGER,
     "clusterrolebindings.rbac.authorization.k8s.io": _EAGER,
-    "runtimeclasses.node.k8s.io": _CONDITIONAL,
+    "runtimeclasses.node.k8s.io": Strategy(create_on_update=True, unconditional_update=False),
     "customresourcedefinitions.apiextensions.k8s.io": Strategy(
         generation=True,
         unconditional_update=False,
@@ -111,19 +124,17 @@ STRATEGIES: Mapping[str, Strategy] = {
         on_create=definitions.on_create,
         on_update=definitions.on_update,
     ),
-    "flowschemas.flowcontrol.apiserver.k8s.io": Strategy(
-        generation=True, unconditional_update=False
-    ),
-    "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io": Strategy(
-        generation=True, unconditional_update=False
-    ),
-    "mutatingwebhookconfigurations.admissionregistration.k8s.io": _WORKLOAD,
-    "validatingwebhookconfigurations.admissionregistration.k8s.io": _WORKLOAD,
+    "flowschemas.flowcontrol.apiserver.k8s.io": _WORKLOAD,
+    "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io": _WORKLOAD,
+    "deviceclasses.resource.k8s.io": _WORKLOAD,
+    "resourceslices.resource.k8s.io": _WORKLOAD,
+    "mutatingwebhookconfigurations.admissionregistration.k8s.io": _ADMISSION,
+    "validatingwebhookconfigurations.admissionregistration.k8s.io": _ADMISSION,
     "apiservices.apiregistration.k8s.io": _CONDITIONAL,
-    "mutatingadmissionpolicies.admissionregistration.k8s.io": _WORKLOAD,
-    "mutatingadmissionpolicybindings.admissionregistration.k8s.io": _WORKLOAD,
-    "validatingadmissionpolicies.admissionregistration.k8s.io": _WORKLOAD,
-    "validatingadmissionpolicybindings.admissionregistration.k8s.io": _WORKLOAD,
+    "mutatingadmissionpolicies.admissionregistration.k8s.io": _ADMISSION,
+    "mutatingadmissionpolicybindings.admissionregistration.k8s.io": _ADMISSION,
+    "validatingadmissionpolicies.admissionregistration.k8s.io": _ADMISSION,
+    "validatingadmissionpolicybindings.admissionregistration.k8s.io": _ADMISSION,
 }
 
 _PLAIN = Strategy()
