@@ -1,15 +1,16 @@
 """One step of a StatefulSet: pods with stable names, in order unless told otherwise. Pure.
 
 Owns      which ordinal is made, replaced or given up next, partitions, the status.
-Leaves    revisions (history), the Service that names the pods (endpointslices).
+Leaves    revisions (history), claims (statefulset_claims), the Service that names the pods
+          (endpointslices).
 Invariant with OrderedReady one step touches one pod, and none while a lower one is not available;
           an ordinal has at most one pod, for its name is taken.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 from busk8s.api.object import Json, Object
 from busk8s.api.scheme import PODS
@@ -18,7 +19,6 @@ from busk8s.master.controllers.actions import (
     Action,
     Create,
     Delete,
-    Emit,
     Plan,
     Told,
     patch_status,
@@ -32,18 +32,21 @@ from busk8s.master.controllers.children import (
     is_ready,
     spec_of,
     status_of,
-    with_condition,
-    without_condition,
 )
 from busk8s.master.controllers.deployment_scale import portion
 from busk8s.master.controllers.history import HASH_LABEL, forget, template_in, update_revision
+from busk8s.master.controllers.statefulset_claims import (
+    Claims,
+    claims_going,
+    missing_claims,
+    owner_patches,
+    with_volumes,
+)
 
 REVISION_HASH = "controller.kubernetes.io/hash"  # On the revisions.
 POD_NAME = "statefulset.kubernetes.io/pod-name"
 POD_INDEX = "apps.kubernetes.io/pod-index"
 BURST_MAX = 500  # As other controllers: one step never asks more of the apiserver than this.
-UNSUPPORTED = "Unsupported"
-NO_VOLUMES = "volumeClaimTemplates are not supported by busk8s yet: there are no volumes to claim"
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,7 @@ class Observed:
     bearer: Object | None = None  # What has the name that a new revision would get.
     deleting: frozenset[str] = frozenset()
     failure: Error | None = None
+    claims: Claims = field(default_factory=dict)  # Those that members have or would have.
 
 
 @dataclass(frozen=True)
@@ -103,8 +107,6 @@ def plan(observed: Observed, now: float) -> Plan:
     sts = observed.sts
     if patches := (*observed.pods.patches, *observed.revisions.patches):
         return Plan(patches)
-    if spec_of(sts).get("volumeClaimTemplates"):
-        return _refuse(sts, now)
     update = update_revision(sts, observed.revisions.mine, observed.bearer, REVISION_HASH)
     if update.actions and not sts.deleting:
         return Plan(update.actions)
@@ -135,19 +137,17 @@ def replicas_of(sts: Object) -> int:
 
 
 def pod_for(sts: Object, ordinal: int, template: Json, revision: str) -> Json:
-    given, name = template.get("metadata") or {}, f"{sts.name}-{ordinal}"
+    given, own = template.get("metadata") or {}, f"{sts.name}-{ordinal}"
     labels = {**(given.get("labels") or {}), HASH_LABEL: revision}
-    labels |= {POD_NAME: name, POD_INDEX: str(ordinal)}
+    labels |= {POD_NAME: own, POD_INDEX: str(ordinal)}
     metadata: Json = {
-        "name": name,
+        "name": own,
         "namespace": sts.namespace,
         "labels": labels,
         "ownerReferences": [controller_reference(sts)],
     }
-    for field in ("annotations", "finalizers"):
-        if given.get(field):
-            metadata[field] = given[field]
-    spec = {**(template.get("spec") or {}), "hostname": name}
+    metadata |= {name: given[name] for name in ("annotations", "finalizers") if given.get(name)}
+    spec = {**with_volumes(sts, ordinal, template.get("spec") or {}), "hostname": own}
     if service := spec_of(sts).get("serviceName"):
         spec["subdomain"] = service
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
@@ -172,29 +172,21 @@ def new_status(view: _View) -> Json:
         status["currentRevision"], current = view.update, updated
     some = {"readyReplicas": ready, "currentReplicas": current, "updatedReplicas": updated}
     status |= {name: value for name, value in some.items() if value}
-    if conditions := without_condition(status_of(sts).get("conditions") or [], UNSUPPORTED):
+    if conditions := status_of(sts).get("conditions"):
         status["conditions"] = conditions
     return status
-
-
-def _refuse(sts: Object, now: float) -> Plan:
-    said = {"type": UNSUPPORTED, "status": "True", "reason": "VolumeClaimTemplates"}
-    status = dict(status_of(sts))
-    before = status.get("conditions") or []
-    status["conditions"] = with_condition(before, said | {"message": NO_VOLUMES}, now)
-    status["observedGeneration"] = sts.metadata.get("generation", 0)
-    writes = patch_status(sts, status)
-    emits = [Emit(sts, "Warning", "FailedCreate", NO_VOLUMES)] if writes else []
-    return Plan((*writes, *emits))
 
 
 def _step(view: _View) -> list[Action]:
     """Fill the ordinals, then give up those beyond, then update: each only when the one before
     leaves nothing to do or to wait for."""
-    by_ordinal = _by_ordinal(view)
-    last = view.start + replicas_of(view.sts)
+    by_ordinal = by_ordinals(sts := view.sts, view.observed.pods.mine)
+    last = view.start + replicas_of(sts)
+    members = range(view.start, last)
+    if owners := owner_patches(sts, by_ordinal, members, view.observed.claims):
+        return list(owners)
     condemned = [n for n in by_ordinal if not view.start <= n < last]
-    actions, waits = _fill(view, by_ordinal, range(view.start, last))
+    actions, waits = _fill(view, by_ordinal, members)
     if waits:
         return actions
     more, waits = _give_up(view, by_ordinal, sorted(condemned, reverse=True))
@@ -202,13 +194,13 @@ def _step(view: _View) -> list[Action]:
     if waits or view.rolling is None:
         return actions
     # What this step makes or ends is not there to be updated.
-    return actions or _roll(view, by_ordinal, range(view.start, last))
+    return actions or _roll(view, by_ordinal, members)
 
 
-def _by_ordinal(view: _View) -> dict[int, Object]:
+def by_ordinals(sts: Object, pods: Iterable[Object]) -> dict[int, Object]:
     found: dict[int, Object] = {}
-    for pod in view.observed.pods.mine:
-        if (ordinal := ordinal_of(view.sts, pod)) is not None:
+    for pod in pods:
+        if (ordinal := ordinal_of(sts, pod)) is not None:
             found[ordinal] = pod
     return found
 
@@ -219,11 +211,15 @@ def _fill(view: _View, pods: dict[int, Object], ordinals: range) -> tuple[list[A
     for ordinal in ordinals:
         pod = pods.get(ordinal)
         if pod is None:
-            actions.append(_create(view, ordinal))
+            actions += _create(view, ordinal)
         elif is_finished(pod) and not view.going(pod):
             actions.append(_delete(view.sts, pod))
-        elif view.healthy(pod) or not view.ordered:
+        elif view.healthy(pod):
             continue
+        else:
+            actions += _missing(view, ordinal, pod)
+            if not view.ordered:
+                continue
         if view.ordered or len(actions) >= BURST_MAX:
             return actions, True
     return actions, False
@@ -268,8 +264,20 @@ def _roll(view: _View, pods: dict[int, Object], ordinals: range) -> list[Action]
     return actions
 
 
-def _create(view: _View, ordinal: int) -> Create:
-    sts = view.sts
+def _missing(view: _View, ordinal: int, pod: Object) -> list[Create]:
+    """A pod that waits for a claim that somebody deleted gets another."""
+    if status_of(pod).get("phase") != "Pending":
+        return []
+    return missing_claims(view.sts, ordinal, pod.name, view.observed.claims)
+
+
+def _create(view: _View, ordinal: int) -> list[Create]:
+    """The pod, once its claims are there."""
+    sts, claims = view.sts, view.observed.claims
+    if missing := missing_claims(sts, ordinal, f"{sts.name}-{ordinal}", claims):
+        return missing
+    if claims_going(sts, ordinal, claims):
+        return []
     revision, template = view.update, spec_of(sts).get("template") or {}
     if view.rolling is not None and ordinal < view.first_updated and view.current != view.update:
         held = next(r for r in view.observed.revisions.mine if r.name == view.current)
@@ -282,7 +290,7 @@ def _create(view: _View, ordinal: int) -> Create:
             f"create Pod {{name}} in StatefulSet {sts.name} failed error: {{error}}",
         ),
     )
-    return Create(PODS, pod_for(sts, ordinal, template, revision), told)
+    return [Create(PODS, pod_for(sts, ordinal, template, revision), told)]
 
 
 def _delete(sts: Object, pod: Object) -> Delete:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from busk8s.api.object import Json, Object
 from busk8s.api.scheme import CONTROLLERREVISIONS, EVENTS, PODS, STATEFULSETS
-from busk8s.master.controllers.actions import Create, Delete, Emit, Plan
+from busk8s.master.controllers.actions import Create, Delete, Plan
 from busk8s.master.controllers.children import Claim, is_finished, is_ready, spec_of, status_of
 from busk8s.master.controllers.history import new_name
 from busk8s.master.controllers.statefulset_plan import Observed, ordinal_of, plan
@@ -195,17 +195,6 @@ def test_minimum_ready_time_is_waited_for() -> None:
     assert planned.look_again_after_s == pytest.approx(30)
     world.now += 30
     assert named(world.planned()) == ["+s-1"]
-
-
-def test_volume_claims_are_refused_by_name() -> None:
-    claims = [{"metadata": {"name": "data"}, "spec": {}}]
-    world = World(stateful_set(1, volumeClaimTemplates=claims))
-    planned = world.planned()
-    assert [a.reason for a in planned.actions if isinstance(a, Emit)] == ["FailedCreate"]
-    world.perform(planned)
-    (said,) = world.status["conditions"]
-    assert "volumeClaimTemplates are not supported" in said["message"]
-    assert not world.planned().actions
 
 
 STEPS = st.sampled_from(
