@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -227,3 +229,64 @@ def test_replicas_that_shun_each_other_have_a_node_each(cluster: Cluster) -> Non
     cluster.kubectl("scale deploy/shy --replicas=2")
     cluster.kubectl("rollout status deploy/shy --timeout=30s")
     cluster.kubectl("delete deploy shy")
+
+
+VOLUMES = """
+apiVersion: v1
+kind: PersistentVolume
+metadata: {{name: kept-{number}}}
+spec:
+  capacity: {{storage: 1Gi}}
+  accessModes: [ReadWriteOnce]
+  storageClassName: kept
+  hostPath: {{path: {path}, type: DirectoryOrCreate}}
+"""
+
+KEEPER = """
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: keeper}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: keeper}}
+  template:
+    metadata: {labels: {app: keeper}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers:
+      - name: c
+        image: none
+        command: [sh, -c, 'hostname >>/data/log; cat /data/log; exec sleep 1000']
+        volumeMounts: [{name: data, mountPath: /data}]
+  volumeClaimTemplates:
+  - metadata: {name: data}
+    spec:
+      accessModes: [ReadWriteOnce]
+      storageClassName: kept
+      resources: {requests: {storage: 1Gi}}
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="host names of pods need root")
+def test_a_stateful_set_finds_its_data_again(cluster: Cluster, tmp_path: Path) -> None:
+    cluster.apply(KEEPER)
+
+    def waits() -> bool:
+        return "unbound immediate" in cluster.kubectl("describe pod keeper-0", check=False)
+
+    wait_for("the first pod to wait for a volume", waits)
+    for number in range(2):
+        cluster.apply(VOLUMES.format(number=number, path=tmp_path / f"v{number}"))
+    cluster.kubectl("rollout status sts/keeper --timeout=60s")
+    assert {c["status"]["phase"] for c in cluster.items("pvc -l app=keeper")} == {"Bound"}
+    cluster.kubectl("delete pod keeper-1 --wait")
+    cluster.kubectl("rollout status sts/keeper --timeout=60s")
+    wait_for("its log", lambda: cluster.kubectl("logs keeper-1") == "keeper-1\nkeeper-1\n")
+    cluster.kubectl("delete sts keeper")
+    cluster.kubectl("wait --for=delete pod -l app=keeper --timeout=60s")
+    assert len(cluster.items("pvc -l app=keeper")) == 2
+    cluster.kubectl("delete pvc -l app=keeper")
+    wait_for(
+        "the volumes to be released",
+        lambda: {v["status"]["phase"] for v in cluster.items("pv")} == {"Released"},
+    )

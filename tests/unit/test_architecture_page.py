@@ -19,6 +19,7 @@ from busk8s.master.controllers.loop import Loop
 from busk8s.master.controllers.perform import Performer
 from busk8s.master.scheduler.cycle import Chosen, Cycle, Unschedulable
 from busk8s.master.scheduler.profile import default_profile
+from busk8s.master.scheduler.volumes import VolumeFacts
 from busk8s.tasks import Nursery
 from tests.unit.controllers.cluster import Cluster, until
 from tests.unit.scheduler.test_cycle import node, pod, snapshot
@@ -52,7 +53,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("installed")
 def test_an_installed_plug_in_takes_part_in_decisions() -> None:
     client: Any = None  # nothing is bound here
-    cycle = Cycle(default_profile(client), random.Random(1))
+    cycle = Cycle(default_profile(client, VolumeFacts()), random.Random(1))
     quiet, busy, idle = node("quiet", labels={"quiet": "true"}), node("busy"), node("idle")
     placed = pod("placed")
     placed.node = "busy"

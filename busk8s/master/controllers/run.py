@@ -18,6 +18,7 @@ from busk8s.clock import Clock
 from busk8s.errors import Error
 from busk8s.ids import IdSource
 from busk8s.log import Logger
+from busk8s.master.controllers.claim_binding import ClaimBinder
 from busk8s.master.controllers.cronjob import CronJobController
 from busk8s.master.controllers.custom_kinds import CustomKinds
 from busk8s.master.controllers.daemonset import DaemonSetController
@@ -40,6 +41,7 @@ from busk8s.master.controllers.service_accounts import NamespaceContentsControll
 from busk8s.master.controllers.statefulset import StatefulSetController
 from busk8s.master.controllers.storage_protection import ClaimProtection, VolumeProtection
 from busk8s.master.controllers.taint_eviction import TaintEvictionController
+from busk8s.master.controllers.volume_release import VolumeKeeper
 from busk8s.metrics import Family
 from busk8s.protocol import LIVENESS
 from busk8s.tasks import supervise
@@ -88,6 +90,8 @@ def controllers(caches: SharedCaches, *, ca_pem: str) -> list[Controller]:
         ReplicaSetController(caches),
         ReplicaSetController(caches, REPLICATIONCONTROLLERS),
         StatefulSetController(caches),
+        ClaimBinder(caches),
+        VolumeKeeper(caches),
         DaemonSetController(caches),
         JobController(caches),
         CronJobController(caches),

@@ -62,9 +62,8 @@ class Cycle:
         for plugin in self._profile.pre_filters:
             why = plugin.pre_filter(pod, snapshot)
             if why is not None:
-                return _unschedulable(
-                    {plugin.name: Counter({why: snapshot.node_count})}, snapshot.node_count
-                )
+                said = f"0/{snapshot.node_count} nodes are available: {why}."
+                return Unschedulable(said, {why: snapshot.node_count}, frozenset({plugin.name}))
         static = self._static_facts(pod, snapshot)
         feasible, failures = static.feasible, dict(static.failures)
         for plugin_ in self._profile.filters:

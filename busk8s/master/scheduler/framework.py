@@ -27,6 +27,10 @@ SCORE_MAX = 100.0
 Scores = npt.NDArray[np.float64]
 
 
+class NotYet(Exception):
+    """The pod is to be tried again, a little later: no failure, and no news to anybody."""
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """Which nodes pass; for those that do not, masks by the reason that the user reads."""
@@ -58,7 +62,7 @@ class Filter(Protocol):
     """`static` filters look at facts of nodes only, never at what is used: they run once for
     each PodClass and generation of the snapshot. `wakes_on` names the changes that can make a
     node pass that did not: "node" (added or changed), "pod" (gone, or finished), "assigned" (a pod
-    has got a node)."""
+    has got a node), "volume" (a claim, a volume or a storage class)."""
 
     name: str
     static: bool
@@ -96,7 +100,8 @@ class Bind(Protocol):
     name: str
 
     async def bind(self, pod: PodInfo, node: str) -> None:
-        """Make the assignment known. Raises errors.Error."""
+        """Make the assignment known. Raises errors.Error; NotYet when something else must come
+        first, which was asked for."""
         ...
 
 

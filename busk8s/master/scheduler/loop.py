@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from busk8s import errors
 from busk8s.api.meta import format_time
@@ -20,11 +21,12 @@ from busk8s.client.interface import Change, Client, Gone, Put, Reset
 from busk8s.clock import Clock
 from busk8s.log import Logger
 from busk8s.master.scheduler.cycle import Chosen, Cycle, Unschedulable
-from busk8s.master.scheduler.framework import Profile
+from busk8s.master.scheduler.framework import NotYet, Profile
 from busk8s.master.scheduler.measures import SchedulingMetrics
 from busk8s.master.scheduler.pod import PodClasses, PodInfo
 from busk8s.master.scheduler.queue import SchedulingQueue
 from busk8s.master.scheduler.snapshot import Snapshot, node_info
+from busk8s.master.scheduler.volumes import KINDS, VolumeFacts
 from busk8s.metrics import Family
 from busk8s.tasks import supervise
 
@@ -40,10 +42,18 @@ Emit = Callable[[PodInfo, str, str, str], None]
 
 class Scheduler:
     def __init__(
-        self, client: Client, profile: Profile, *, clock: Clock, rng: random.Random, emit: Emit
+        self,
+        client: Client,
+        profile: Profile,
+        facts: VolumeFacts,
+        *,
+        clock: Clock,
+        rng: random.Random,
+        emit: Emit,
     ) -> None:
         self._client = client
         self._profile = profile
+        self._facts = facts
         self._clock = clock
         self._emit = emit
         self._classes = PodClasses()
@@ -61,6 +71,7 @@ class Scheduler:
             NODES: self._apply_node,
             PODS: self._apply_pod,
             NAMESPACES: self._apply_namespace,
+            **{kind: partial(self._apply_storage, kind.key) for kind in KINDS},
         }
         self._synced = {resource.key: False for resource in self._applies}
         self._metrics = SchedulingMetrics(profile.scheduler_name)
@@ -120,6 +131,10 @@ class Scheduler:
             case Gone(object=found):
                 known.pop(found.name, None)
         self._queue.changed("assigned", self._clock.monotonic())
+
+    def _apply_storage(self, key: str, change: Change) -> None:
+        self._facts.apply(key, change)
+        self._queue.changed("volume", self._clock.monotonic())
 
     def _apply_pod(self, change: Change) -> None:
         match change:
@@ -232,6 +247,9 @@ class Scheduler:
         try:
             for plugin in self._profile.binds:
                 await plugin.bind(pod, node)
+        except NotYet:
+            self._take_back(pod, node)
+            return
         except errors.Error as error:
             self._metrics.attempted("error", self._clock.monotonic() - began)
             self._take_back(pod, node)

@@ -44,6 +44,7 @@ class PodClass:
     unsupported: Sequence[str]
     priority: int
     scheduler_name: str
+    claims: Sequence[str] = ()
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -156,6 +157,7 @@ def pod_class(spec: Json) -> PodClass:
         unsupported=tuple(_unsupported(spec)),
         priority=spec.get("priority") or 0,
         scheduler_name=spec.get("schedulerName") or "default-scheduler",
+        claims=tuple(_claims(spec)),
     )
 
 
@@ -226,11 +228,16 @@ def _host_ports(spec: Json) -> list[HostPort]:
     return wanted
 
 
+def _claims(spec: Json) -> list[str]:
+    sources = [v.get("persistentVolumeClaim") or {} for v in spec.get("volumes") or ()]
+    return [source["claimName"] for source in sources if source.get("claimName")]
+
+
 def _unsupported(spec: Json) -> list[str]:
     """Rules that must hold and that no plug-in here can judge: such a pod is refused by name."""
     found = []
     if spec.get("resourceClaims"):
         found.append("resourceClaims")
-    if any("persistentVolumeClaim" in v or "ephemeral" in v for v in spec.get("volumes") or ()):
-        found.append("persistentVolumeClaim volumes")
+    if any("ephemeral" in volume for volume in spec.get("volumes") or ()):
+        found.append("ephemeral volumes")
     return found

@@ -17,11 +17,13 @@ from busk8s.master.scheduler.plugins.priority_sort import PrioritySort
 from busk8s.master.scheduler.plugins.resources_fit import NodeResourcesFit
 from busk8s.master.scheduler.plugins.taint_toleration import TaintToleration
 from busk8s.master.scheduler.plugins.unsupported import Unsupported
+from busk8s.master.scheduler.plugins.volume_binding import VolumeBinding
+from busk8s.master.scheduler.volumes import VolumeFacts
 
 SCHEDULER_NAME = "default-scheduler"
 
 
-def default_profile(client: Client) -> Profile:
+def default_profile(client: Client, facts: VolumeFacts) -> Profile:
     """In upstream's order of filters: the first that refuses a node gives the reason."""
     taints, affinity = TaintToleration(), NodeAffinity()
     plugins: list[Plugin] = [
@@ -32,6 +34,7 @@ def default_profile(client: Client) -> Profile:
         affinity,
         NodePorts(),
         NodeResourcesFit(),
+        VolumeBinding(client, facts),
         PodTopologySpread(affinity, taints),
         InterPodAffinity(),
         BalancedAllocation(),

@@ -12,6 +12,7 @@ from busk8s.ids import IdSource
 from busk8s.master.scheduler.loop import Scheduler
 from busk8s.master.scheduler.pod import PodInfo
 from busk8s.master.scheduler.profile import SCHEDULER_NAME, default_profile
+from busk8s.master.scheduler.volumes import VolumeFacts
 from busk8s.metrics import Family
 from busk8s.tasks import supervise
 
@@ -38,6 +39,8 @@ async def run(
         }
         recorder.event(about, "Warning" if kind == "Warning" else "Normal", reason, message)
 
-    scheduler = Scheduler(client, default_profile(client), clock=clock, rng=rng, emit=emit)
+    facts = VolumeFacts()
+    profile = default_profile(client, facts)
+    scheduler = Scheduler(client, profile, facts, clock=clock, rng=rng, emit=emit)
     tell(scheduler.families())
     await supervise(scheduler.run(), recorder.run())

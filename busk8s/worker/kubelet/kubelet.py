@@ -52,7 +52,10 @@ StreamHandler = Callable[[Json, Callable[[bytes], Awaitable[None]]], Awaitable[N
 PODS_MAX = 110  # As upstream's maxPods.
 
 # What a pod needs to go on without the master; the Node comes again with the first Reset.
-SAVED_KINDS = ("pods", "configmaps", "secrets", "services", "serviceaccounts", "nodes")
+SAVED_KINDS = (
+    "pods", "configmaps", "secrets", "services", "serviceaccounts", "nodes",
+    "persistentvolumeclaims", "persistentvolumes",
+)  # fmt: skip
 
 log = Logger("kubelet")
 

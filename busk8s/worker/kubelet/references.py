@@ -1,4 +1,4 @@
-"""Which ConfigMaps and Secrets a pod names: in its environment and in its volumes."""
+"""Which ConfigMaps, Secrets and claims a pod names: in its environment and in its volumes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from busk8s.worker.kubelet.pods import Pod
 
 
 class Reference(NamedTuple):
-    kind: str  # configmaps or secrets
+    kind: str  # configmaps, secrets or persistentvolumeclaims
     namespace: str
     name: str
 
@@ -36,6 +36,8 @@ def _of_volumes(spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for volume in spec.get("volumes") or ():
         yield "configmaps", (volume.get("configMap") or {}).get("name", "")
         yield "secrets", (volume.get("secret") or {}).get("secretName", "")
+        claim = (volume.get("persistentVolumeClaim") or {}).get("claimName", "")
+        yield "persistentvolumeclaims", claim
         for source in (volume.get("projected") or {}).get("sources") or ():
             yield "configmaps", (source.get("configMap") or {}).get("name", "")
             yield "secrets", (source.get("secret") or {}).get("name", "")

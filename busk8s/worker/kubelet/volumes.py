@@ -21,6 +21,7 @@ from pathlib import Path
 from busk8s.api import quantity
 from busk8s.api.object import Json
 from busk8s.worker.kubelet.atomic_files import write_files
+from busk8s.worker.kubelet.claims import resolve
 from busk8s.worker.kubelet.downward import Facts
 from busk8s.worker.kubelet.env import Lookup, expand
 from busk8s.worker.kubelet.payload import FindToken, VolumeError, payload
@@ -57,7 +58,7 @@ class Volumes:
             return
         for volume in pod.spec.get("volumes") or ():
             try:
-                self._prepare(pod, volume, facts)
+                self._prepare(pod, resolve(pod, volume, self._lookup), facts)
             except (VolumeError, OSError) as error:
                 name = volume["name"]
                 text = f'MountVolume.SetUp failed for volume "{name}" : {error}'
@@ -72,10 +73,12 @@ class Volumes:
             volume = volumes.get(wanted["name"])
             if volume is None:
                 raise VolumeError(f'volume "{wanted["name"]}" is not defined')
+            volume = resolve(pod, volume, self._lookup)
             path = self._path(pod, volume)
             if sub := wanted.get("subPath") or expand(wanted.get("subPathExpr") or "", env):
                 path = _sub_path(path, sub)
-            read_only = bool(wanted.get("readOnly")) or not _writable(volume)
+            read_only = bool(wanted.get("readOnly") or volume.get("readOnly"))
+            read_only = read_only or not _writable(volume)
             optional = wanted["name"].startswith(API_ACCESS)
             made.append(Mount(str(path), wanted["mountPath"], read_only, optional))
         return made

@@ -259,7 +259,7 @@ async def test_a_volume_that_cannot_be_had_is_named_in_an_event(tmp_path: Path) 
         assert w.container("web")["state"]["waiting"]["reason"] == "ContainerCreating"
         assert w.phase("web") == "Pending"
         (said,) = [e["message"] for e in w.api.events if e["reason"] == "FailedMount"]
-        assert "persistentVolumeClaim is not supported" in said
+        assert said.endswith('persistentvolumeclaim "x" not found')
 
 
 async def test_a_config_map_volume_follows_its_config_map(tmp_path: Path) -> None:

@@ -34,6 +34,13 @@ class Shelf:
         obj = Object(RESOURCES[kind], "default", name, revision=1, body=body)
         self.objects[kind, name] = obj
 
+    def bind(self, *, claim: Any = None, volume: Any = None, **spec: Any) -> None:
+        """The claim `data`, bound to the volume `v` with these fields."""
+        bound = {"spec": {"volumeName": "v"}, "status": {"phase": "Bound"}}
+        self.put("persistentvolumeclaims", "data", **{**bound, **(claim or {})})
+        found = {"claimRef": {"namespace": "default", "name": "data", "uid": ""}, **spec}
+        self.put("persistentvolumes", "v", **{"spec": found, **(volume or {})})
+
     def __call__(self, kind: str, namespace: str, name: str) -> Object | None:
         return self.objects.get((kind, name))
 
@@ -214,3 +221,47 @@ def test_after_any_writes_a_directory_shows_exactly_the_last_set(
             inside = [entry] if entry.is_file() else [p for p in entry.rglob("*") if p.is_file()]
             found |= {str(p.relative_to(root)): p.read_bytes() for p in inside}
         assert found == files
+
+
+CLAIMED = {"persistentVolumeClaim": {"claimName": "data"}}
+
+
+@pytest.mark.parametrize("source", ["hostPath", "local"])
+def test_a_claim_stands_for_its_volume(source: str, tmp_path: Path) -> None:
+    shelf, there = Shelf(), tmp_path / "there"
+    there.mkdir()
+    shelf.bind(**{source: {"path": str(there)}})
+    volumes, pod = made(tmp_path, shelf), pod_with(CLAIMED)
+    assert shown(volumes, pod) == there
+    (mount,) = volumes.mounts(pod, pod.containers[0], {})
+    assert not mount.read_only
+    held = pod_with({"persistentVolumeClaim": {"claimName": "data", "readOnly": True}})
+    (mount,) = volumes.mounts(held, held.containers[0], {})
+    assert mount.read_only
+    volumes.remove(pod)
+    assert there.exists()
+
+
+UNBOUND = {"spec": {}, "status": {"phase": "Pending"}}
+FOREIGN = {"spec": {"claimRef": {"uid": "another"}, "hostPath": {"path": "/tmp"}}}
+
+
+@pytest.mark.parametrize(
+    ("bound", "said"),
+    [
+        (None, 'persistentvolumeclaim "data" not found'),
+        ({"claim": UNBOUND}, "error processing PVC default/data: PVC is not bound"),
+        ({"volume": FOREIGN}, "its volume v is bound to another"),
+        ({"local": {"path": "/nowhere/at/all"}}, "hostPath type check failed: /nowhere/at/all"),
+        ({"hostPath": {"path": "/tmp"}, "volumeMode": "Block"}, "volumeMode Block is not supp"),
+        ({"nfs": {"path": "/", "server": "s"}}, "volume type nfs is not supported"),
+    ],
+    ids=["no claim", "not bound", "of another", "no directory", "a device", "another kind"],
+)
+def test_a_claim_that_cannot_be_mounted_says_why(bound: Any, said: str, tmp_path: Path) -> None:
+    shelf = Shelf()
+    if bound is not None:
+        shelf.bind(**bound)
+    with pytest.raises(VolumeError, match=r"MountVolume\.SetUp failed for volume") as error:
+        made(tmp_path, shelf).prepare(pod_with(CLAIMED), Facts())
+    assert said in str(error.value)

@@ -128,7 +128,7 @@ NO_SCHEDULE = {"key": "dedicated", "value": "db", "effect": "NoSchedule"}
         pytest.param(
             pod("p", resourceClaims=[{"name": "gpu", "resourceClaimName": "gpu"}]),
             [node("a")],
-            "0/1 nodes are available: 1 node(s) cannot be judged: not supported: resourceClaims.",
+            "0/1 nodes are available: node(s) cannot be judged: not supported: resourceClaims.",
             id="what no plug-in can judge is refused by name",
         ),
     ],

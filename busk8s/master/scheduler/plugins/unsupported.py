@@ -1,7 +1,7 @@
 """Unsupported: rules that must hold but that nothing here can judge are refused by name.
 
-Differs from Kubernetes: claims of devices and volumes keep a pod pending with a reason that names
-them, instead of being ignored.
+Differs from Kubernetes: claims of devices and ephemeral volumes keep a pod pending with a reason
+that names them, instead of being ignored.
 """
 
 from __future__ import annotations
