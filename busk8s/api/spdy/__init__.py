@@ -1,0 +1,1 @@
+"""SPDY/3.1 without sockets: what clients of exec and its like speak after an upgrade."""
