@@ -91,7 +91,7 @@ class Cluster:
             *(
                 f"--- {log}\n{''.join(log.read_text().splitlines(keepends=True)[-60:])}"
                 for log in sorted(self.data.rglob("*.log"))
-                if log.stat().st_size
+                if log.stat().st_size and log.name != "audit.log"
             ),
         ]
         return "\n".join(parts)
