@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -270,3 +271,39 @@ def test_a_pod_logs_in_at_the_api_with_its_own_token(cluster: Cluster) -> None:
     cluster.kubectl("wait --for=jsonpath={.status.phase}=Succeeded pod/asks --timeout=30s")
     said = cluster.kubectl("logs asks").split()
     assert said == ["system:serviceaccount:default:default", "asks"]
+
+
+def test_the_parts_of_the_cluster_tell_how_they_are(hello: Cluster) -> None:
+    statuses = hello.kubectl("get componentstatuses --no-headers")
+    assert [line.split()[:2] for line in statuses.splitlines() if "Healthy" in line] == [
+        ["controller-manager", "Healthy"],
+        ["etcd-0", "Healthy"],
+        ["scheduler", "Healthy"],
+    ]
+    pages = {
+        "/metrics": 'apiserver_request_total{code="201"',
+        "/metrics/slis": 'kubernetes_healthcheck{name="store",type="livez"} 1',
+        "/metrics/kube-scheduler": 'scheduler_schedule_attempts_total{profile="default-scheduler"',
+        "/metrics/kube-controller-manager": 'workqueue_adds_total{name="deployment"}',
+    }
+    for path, want in pages.items():
+        assert want in hello.kubectl(f"get --raw {path}"), path
+
+
+def test_a_kubelet_is_read_through_the_api_server(hello: Cluster) -> None:
+    (pod, *_) = hello.ready_pods("app=hello")
+    node, name = pod["spec"]["nodeName"], pod["metadata"]["name"]
+    proxy = f"get --raw /api/v1/nodes/{node}/proxy"
+    assert hello.kubectl(f"{proxy}/healthz") == "ok"
+    summary = json.loads(hello.kubectl(f"{proxy}/stats/summary"))
+    assert summary["node"]["nodeName"] == node
+    assert name in {each["podRef"]["name"] for each in summary["pods"]}
+    assert f'pod="{name}"' in hello.kubectl(f"{proxy}/metrics/resource")
+
+
+def test_describing_a_node_shows_how_it_began(cluster: Cluster) -> None:
+    name = cluster.items("nodes")[0]["metadata"]["name"]
+    wait_for("Events of the node", lambda: "NodeReady" in cluster.kubectl(f"describe node {name}"))
+    said = cluster.kubectl(f"describe node {name}")
+    for reason in ("Starting", "NodeHasSufficientMemory", "RegisteredNode"):
+        assert reason in said

@@ -138,7 +138,7 @@ async def running(
         )
         server.open()
         settled: list[bool] = []
-        audited = audit_log(settings, data, server.route, authorizer.granted_by, clock, ids)
+        audited = audit_log(settings, data, server, authorizer.granted_by, clock, ids)
         audit = await stack.enter_async_context(audited)
         http = _http(lambda r: front(r), identity, door, clock, ids, aggregator)
         told = (server, admission.metrics, identity.authenticator.metrics, audit, http)

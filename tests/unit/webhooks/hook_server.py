@@ -86,6 +86,7 @@ class HookServer:
         self.port = 0
         self.asked: list[Json] = []
         self.targets: list[str] = []
+        self.heads: list[str] = []
         self.connections = 0
         self.answer: Callable[[Json], Any] = allow
         self.raw: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any] | None = None
@@ -101,6 +102,7 @@ class HookServer:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode()
                 length = int(head.lower().split("content-length:")[1].split("\r\n")[0])
                 body = await reader.readexactly(length)
+                self.heads.append(head)
                 self.targets.append(head.split(" ")[1])
                 self.asked.append(orjson.loads(body) if body else {})
                 if self.raw is not None:

@@ -17,9 +17,10 @@ from busk8s.master.apiserver.attributes import Attributes
 from busk8s.master.apiserver.audit.event import line
 from busk8s.master.apiserver.audit.log import AuditLog
 from busk8s.master.apiserver.audit.policy import AuditPolicy, Decision
+from busk8s.master.apiserver.audit.webhook import AuditWebhook
 from busk8s.master.apiserver.refusals import DECISION
 from busk8s.master.apiserver.route import OUTSIDE, Route, verb_of
-from busk8s.metrics import Counter, Family, Gauge
+from busk8s.metrics import Counter, Family, Gauge, Labels
 
 Find = Callable[[str], Route]
 
@@ -37,7 +38,9 @@ class Auditor:
         clock: Clock,
         *,
         why: Callable[[Attributes], str],
+        webhook: AuditWebhook | None = None,
     ) -> None:
+        self._webhook = webhook
         self._policy, self._log, self._find, self._why = policy, log, find, why
         self._levels = Counter("apiserver_audit_level_total", "Events by level.", ("level",))
         self._ids, self._now = ids, clock.now
@@ -73,28 +76,36 @@ class Auditor:
     ) -> None:
         if stage in decision.omit_stages:
             return
-        self._log.add(
-            line(
-                request,
-                response,
-                attributes,
-                decision,
-                audit_id=audit_id,
-                reason="" if DECISION in request.notes else self._why(attributes),
-                stage=stage,
-                began=began,
-                now=self._now(),
-            )
+        event = line(
+            request,
+            response,
+            attributes,
+            decision,
+            audit_id=audit_id,
+            reason="" if DECISION in request.notes else self._why(attributes),
+            stage=stage,
+            began=began,
+            now=self._now(),
         )
+        self._log.add(event)
+        if self._webhook is not None:
+            self._webhook.add(event)
 
     def families(self) -> Sequence[Family]:
-        lines = self._log
+        backends: dict[tuple[str], AuditLog | AuditWebhook] = {("log",): self._log}
+        if self._webhook is not None:
+            backends["webhook",] = self._webhook
+
+        def each(name: str, what: str, count: Callable[[AuditLog | AuditWebhook], int]) -> Family:
+            def values() -> dict[Labels, float]:
+                return {of: count(backend) for of, backend in backends.items()}
+
+            return Gauge(name, what, values, ("plugin",), kind="counter")
+
         return (
             self._levels,
-            Gauge("apiserver_audit_event_total", "Events that were to be written.",
-                  lambda: {("log",): lines.added}, ("plugin",), kind="counter"),
-            Gauge("apiserver_audit_error_total", "Events that were lost.",
-                  lambda: {("log",): lines.dropped}, ("plugin",), kind="counter"),
+            each("apiserver_audit_event_total", "Events to be told.", lambda one: one.added),
+            each("apiserver_audit_error_total", "Events that were lost.", lambda one: one.dropped),
             Counter("apiserver_audit_requests_rejected_total",
                     "Requests refused because they could not be logged: here never."),
         )  # fmt: skip
