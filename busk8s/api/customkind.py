@@ -69,7 +69,7 @@ class CustomKind:
         self._definition, self._name = definition, version
         self.family = family
         self.deprecated = deprecated
-        self.warning = warning  # What users of a deprecated version are told, if not the usual.
+        self.warning = warning  # What users of a deprecated version are told.
         self._shown: dict[tuple[str, str], tuple[Object, Object]] = {}
 
     def _read(self) -> Json:
@@ -135,8 +135,13 @@ class CustomKind:
     @cached_property
     def selectable(self) -> frozenset[str]:
         """The fields, beside those of metadata, that a field selector may name."""
+        return frozenset(self.selectable_fields)
+
+    @property
+    def selectable_fields(self) -> list[str]:
+        """The same in the order of the definition."""
         fields = self._version.get("selectableFields") or ()
-        return frozenset(str(each["jsonPath"]).removeprefix(".") for each in fields)
+        return [str(each["jsonPath"]).removeprefix(".") for each in fields]
 
     @cached_property
     def scale(self) -> ScalePaths | None:

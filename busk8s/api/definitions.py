@@ -25,6 +25,18 @@ def in_force(definition: Object) -> Json | None:
 
 def resources_of(definition: Object, data: Json) -> tuple[Resource, ...]:
     """The served versions of `definition` (`data`: its parsed form), the preferred one first."""
+    family = _family(definition, data)
+    return tuple(family.versions[name] for name in sorted(family.served, key=priority))
+
+
+def stored_as(definition: Object, data: Json) -> Resource:
+    """The version that objects of `definition` are stored in, served or not."""
+    storage = _family(definition, data).storage
+    assert storage is not None
+    return storage
+
+
+def _family(definition: Object, data: Json) -> Family:
     spec, status = data["spec"], data.get("status") or {}
     names = status.get("acceptedNames") or spec["names"]
     versions = spec["versions"]
@@ -45,18 +57,34 @@ def resources_of(definition: Object, data: Json) -> tuple[Resource, ...]:
             version["name"],
             family,
             deprecated=bool(version.get("deprecated")),
-            warning=str(version.get("deprecationWarning") or ""),
+            warning=str(version.get("deprecationWarning") or "") or _warning(spec, names, version),
         )
         made[version["name"]] = _resource(spec, names, version, kind)
     family.versions = made
     family.storage = next(made[version["name"]] for version in versions if version["storage"])
-    return tuple(made[name] for name in sorted(family.served, key=priority))
+    return family
 
 
 def written_as(resources: Sequence[Resource]) -> Resource:
     """The version of `resources` (one definition's, as above) to ask for when any will do: the one
     that objects are stored in needs no conversion, and works while a webhook does not."""
     return next((r for r in resources if r.custom and r is r.custom.storage), resources[0])
+
+
+def _warning(spec: Json, names: Json, version: Json) -> str:
+    """What users of a deprecated version are told when its author says nothing else."""
+    if not version.get("deprecated"):
+        return ""
+    group, kind, own = spec["group"], names["kind"], version["name"]
+    better = [
+        each["name"]
+        for each in spec["versions"]
+        if each["served"] and not each.get("deprecated") and priority(each["name"]) < priority(own)
+    ]
+    said = f"{group}/{own} {kind} is deprecated"
+    if not better:
+        return said
+    return f"{said}; use {group}/{min(better, key=priority)} {kind}"
 
 
 def _resource(spec: Json, names: Json, version: Json, custom: CustomKind) -> Resource:

@@ -164,15 +164,10 @@ def _custom(resources: Iterable[Resource], *, v2: bool) -> dict[str, Json]:
         if resource.custom is None:
             continue
         base = ".".join([*reversed(resource.group.split(".")), resource.version])
-        schema = {**resource.custom.published(v2=v2)}
-        properties = dict(schema.get("properties") or {})
-        properties |= {
-            "apiVersion": {"type": "string"},
-            "kind": {"type": "string"},
-            "metadata": {"$ref": f"{_V2_REF}{_META}ObjectMeta"},
-        }
-        schema["properties"] = properties
+        schema = _custom_schema(resource.custom.published(v2=v2), v2=v2)
         schema["x-kubernetes-group-version-kind"] = [_kind_of(resource, resource.kind)]
+        if fields := resource.custom.selectable_fields:
+            schema["x-kubernetes-selectable-fields"] = [{"fieldPath": each} for each in fields]
         found[f"{base}.{resource.kind}"] = schema
         found[f"{base}.{resource.list_kind}"] = {
             "type": "object",
@@ -188,6 +183,38 @@ def _custom(resources: Iterable[Resource], *, v2: bool) -> dict[str, Json]:
             },
             "x-kubernetes-group-version-kind": [_kind_of(resource, resource.list_kind)],
         }
+    return found
+
+
+_OPEN = "x-kubernetes-preserve-unknown-fields"
+_OBJECT: Json = {
+    "apiVersion": {"type": "string"},
+    "kind": {"type": "string"},
+    "metadata": {"$ref": f"{_V2_REF}{_META}ObjectMeta"},
+}
+
+
+def _custom_schema(published: Json, *, v2: bool) -> Json:
+    """A custom schema with what every object has, at its root and where objects are embedded."""
+    if v2 and published.get(_OPEN):
+        return {"type": "object"}  # Old kubectl would refuse all but what is named.
+    schema = _with_embedded(published, v2=v2)
+    schema["properties"] = {**(schema.get("properties") or {}), **_OBJECT}
+    return schema
+
+
+def _with_embedded(schema: Json, *, v2: bool) -> Json:
+    found = dict(schema)
+    if isinstance(properties := found.get("properties"), dict):
+        found["properties"] = {k: _with_embedded(v, v2=v2) for k, v in properties.items()}
+    for inner in ("items", "additionalProperties"):
+        if isinstance(found.get(inner), dict):
+            found[inner] = _with_embedded(found[inner], v2=v2)
+    if not found.get("x-kubernetes-embedded-resource") or (v2 and found.get(_OPEN)):
+        return found
+    found["properties"] = {**(found.get("properties") or {}), **_OBJECT}
+    needed = list(found.get("required") or ())
+    found["required"] = needed + [each for each in ("kind", "apiVersion") if each not in needed]
     return found
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from busk8s.api.custom.approval import ANNOTATION, approval
 from busk8s.api.custom.columns import column_failures, scale_failures, selectable_failures
 from busk8s.api.custom.conversions import conversion_failures
 from busk8s.api.custom.defaultrules import default_failures
@@ -29,8 +30,6 @@ Json = dict[str, Any]
 SCOPES = ("Cluster", "Namespaced")
 WARNING_LENGTH_MAX = 256
 VERSIONS_MAX = 100
-APPROVED = "api-approved.kubernetes.io"
-_PROTECTED = (".k8s.io", ".kubernetes.io")
 # What may stand at a schema's root when `status` is cut out of it.
 _AT_ROOT = (
     "Description", "Type", "Format", "Title", "Maximum", "ExclusiveMaximum", "Minimum",
@@ -314,26 +313,14 @@ def _stored_failures(new: Json) -> list[Cause]:
 
 def _approval_failures(new: Json, old: Json | None) -> list[Cause]:
     """Groups of Kubernetes' own domains need the annotation that says they were reviewed."""
-    group = (new.get("spec") or {}).get("group") or ""
-    if not f".{group}".endswith(_PROTECTED):
+    annotations = (new.get("metadata") or {}).get("annotations") or {}
+    found = approval((new.get("spec") or {}).get("group") or "", annotations)
+    if found is None or not found.refused:
         return []
-    said = ((new.get("metadata") or {}).get("annotations") or {}).get(APPROVED, "")
+    said = annotations.get(ANNOTATION, "")
     if old is not None:
-        before = ((old.get("metadata") or {}).get("annotations") or {}).get(APPROVED, "")
+        before = ((old.get("metadata") or {}).get("annotations") or {}).get(ANNOTATION, "")
         if before == said:
             return []
-    path = f"metadata.annotations[{APPROVED}]"
-    if not said:
-        detail = (
-            'protected groups must have approval annotation "api-approved.kubernetes.io", '
-            "see https://github.com/kubernetes/enhancements/pull/1111"
-        )
-        return [required(path, detail)]
-    if said.startswith("unapproved") or said.startswith(("http://", "https://")):
-        return []
-    detail = (
-        'protected groups must have approval annotation "api-approved.kubernetes.io" with either '
-        'a URL or a reason starting with "unapproved", see '
-        "https://github.com/kubernetes/enhancements/pull/1111"
-    )
-    return [invalid(path, said, detail)]
+    path = f"metadata.annotations[{ANNOTATION}]"
+    return [invalid(path, said, found.message) if said else required(path, found.message)]

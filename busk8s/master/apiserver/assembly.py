@@ -245,7 +245,7 @@ def _keep_going(
     cache, dispatch = server.parts.cache, server.dispatch
     certificates = CertificateKeeper(pki, cache, dispatch, authorizer, clock)
     kept_tokens = KeptTokens(identity.accounts, pki.ca_pem, cache, dispatch, clock)
-    definitions = DefinitionKeeper(cache, dispatch, clock)
+    definitions = DefinitionKeeper(server.parts, dispatch)
     nursery.spawn(available.run(), name="API servers")
     nursery.spawn(keep(dispatch, address, clock), name="default objects")
     if server.parts.unstored is not None:

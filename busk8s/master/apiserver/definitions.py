@@ -11,15 +11,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 
+from busk8s import errors
 from busk8s.api import scheme
+from busk8s.api.custom.approval import approval
+from busk8s.api.definitions import stored_as
 from busk8s.api.meta import format_time
 from busk8s.api.object import Json, Object
-from busk8s.clock import Clock
+from busk8s.api.request import Request
+from busk8s.api.scheme import Resource
 from busk8s.log import Logger
+from busk8s.master.apiserver import rest
+from busk8s.master.apiserver.attributes import Attributes
+from busk8s.master.apiserver.authn import LOOPBACK
 from busk8s.master.apiserver.catalog import DEFINITIONS
-from busk8s.master.apiserver.delete_plan import CLEANUP
+from busk8s.master.apiserver.delete import delete_object
+from busk8s.master.apiserver.delete_plan import CLEANUP, DeleteOptions
 from busk8s.master.apiserver.loopback import Dispatch, ask
-from busk8s.master.store.watch import Event, WatchCache
+from busk8s.master.apiserver.parts import Call, Parts
+from busk8s.master.store.base import StoreError
+from busk8s.master.store.watch import Event
 
 PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 DELETES_MAX = 500  # Of one definition, before others get their turn.
@@ -34,11 +44,13 @@ log = Logger("busk8s.definitions")
 class DefinitionKeeper:
     """Work is by name: a definition costs what it costs, however many there are beside it."""
 
-    def __init__(self, cache: WatchCache, dispatch: Dispatch, clock: Clock) -> None:
-        self._cache, self._dispatch, self._clock = cache, dispatch, clock
+    def __init__(self, parts: Parts, dispatch: Dispatch) -> None:
+        self._parts, self._cache, self._clock = parts, parts.cache, parts.clock
+        self._dispatch = dispatch
         self._awake = asyncio.Event()
         self._due: dict[str, None] = {}
         self._taken: dict[str, Names] = {}  # By group.
+        cache = parts.cache
         for definition in sorted(cache.list(DEFINITIONS), key=lambda each: each.revision):
             self._note(definition)
         cache.on_events(self._observe)
@@ -95,7 +107,7 @@ class DefinitionKeeper:
         status = decide(name, data, self._taken[data["spec"]["group"]], self._clock.now())
         if status != data.get("status"):
             return await self._write(name, {**data, "status": status})
-        return "deletionTimestamp" not in data["metadata"] or await self._empty(name, data)
+        return "deletionTimestamp" not in data["metadata"] or await self._empty(definition, data)
 
     async def _write(self, name: str, body: Json) -> bool:
         path = f"{PATH}/{name}/status"
@@ -104,31 +116,36 @@ class DefinitionKeeper:
             log.warning("a definition's status was refused", name=name, why=answer)
         return code < 400 or code == 404
 
-    async def _empty(self, name: str, data: Json) -> bool:
+    async def _empty(self, definition: Object, data: Json) -> bool:
         """Delete what is left of its objects; let it go once there is nothing."""
         if CLEANUP not in (data["metadata"].get("finalizers") or ()):
             return True
-        spec = data["spec"]
-        plural, group = spec["names"]["plural"], spec["group"]
-        # A definition of which no version is served cannot have its objects deleted by request.
-        # In the version that is stored nothing is converted: a webhook may be gone before.
-        served = [each for each in spec["versions"] if each["served"]]
-        served.sort(key=lambda each: not each["storage"])
-        version = served[0]["name"] if served else ""
-        for obj in self._cache.list(f"{plural}.{group}")[:DELETES_MAX]:
-            if obj.deleting:
-                continue
-            space = f"/namespaces/{obj.namespace}" if obj.namespace else ""
-            await ask(
-                self._dispatch, "DELETE", f"/apis/{group}/{version}{space}/{plural}/{obj.name}"
-            )
-        if self._cache.list(f"{plural}.{group}"):
+        stored = stored_as(definition, data)
+        for obj in self._cache.list(stored.key)[:DELETES_MAX]:
+            if not obj.deleting and not await self._erase(stored, obj):
+                return False
+        if self._cache.list(stored.key):
             return False
-        rest = [each for each in data["metadata"]["finalizers"] if each != CLEANUP]
-        metadata = {**data["metadata"], "finalizers": rest}
-        path = f"{PATH}/{name}"
+        rest_ = [each for each in data["metadata"]["finalizers"] if each != CLEANUP]
+        metadata = {**data["metadata"], "finalizers": rest_}
+        path = f"{PATH}/{definition.name}"
         code, _ = await ask(self._dispatch, "PUT", path, {**data, "metadata": metadata})
         return code < 400 or code == 404
+
+    async def _erase(self, stored: Resource, obj: Object) -> bool:
+        """Delete an object, in the version that is stored: that one may not be served, and nothing
+        is converted for it, so a webhook may be gone before."""
+        path = f"{stored.path}/{stored.plural}/{obj.name}"
+        attributes = Attributes(LOOPBACK, "delete", stored, "", obj.namespace, obj.name, path)
+        request = Request("DELETE", path, LOOPBACK)
+        call = Call(request, attributes, stored, stored, rest.Accept(), self._clock.now())
+        try:
+            await delete_object(self._parts, call, DeleteOptions())
+        except (errors.Error, StoreError) as error:
+            if getattr(error, "code", 0) not in (404, 409):
+                log.warning("an object of a definition that ends stays", name=path, why=error)
+                return False
+        return True
 
 
 def decide(name: str, data: Json, taken: Names, now: float) -> Json:
@@ -149,6 +166,10 @@ def decide(name: str, data: Json, taken: Names, now: float) -> Json:
     elif conflict is not None and not established:
         text = "not all names are accepted"
         _set(conditions, "Established", False, "NotAccepted", text, now)
+    reviewed = approval(spec["group"], data["metadata"].get("annotations") or {})
+    if reviewed is not None:
+        kind, said = "KubernetesAPIApprovalPolicyConformant", (reviewed.reason, reviewed.message)
+        _set(conditions, kind, reviewed.approved, *said, now)
     if "deletionTimestamp" in data["metadata"]:
         text = "CustomResource deletion is in progress"
         _set(conditions, "Terminating", True, "InstanceDeletionInProgress", text, now)

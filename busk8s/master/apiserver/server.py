@@ -318,7 +318,7 @@ def deprecation(resource: Resource) -> str | None:
         return DEPRECATED_KINDS.get(resource.key)
     if not resource.custom.deprecated:
         return None
-    return resource.custom.warning or f"{resource.api_version} {resource.kind} is deprecated"
+    return resource.custom.warning
 
 
 def _has_messages(resource: Resource) -> bool:

@@ -76,15 +76,6 @@ def refuse_inert(call: Call) -> None:
         raise errors.Error(
             501, "NotImplemented", why, group=call.resource.group, kind=call.resource.plural
         )
-    custom = call.resource.custom
-    if custom is not None and custom.family.terminating:
-        raise errors.Error(
-            405,
-            "MethodNotAllowed",
-            "create not allowed while custom resource definition is terminating",
-            group=call.resource.group,
-            kind=call.resource.plural,
-        )
 
 
 async def create_object(
@@ -95,6 +86,11 @@ async def create_object(
     metadata = check_address(call, data)
     for key in _NOT_ON_CREATE:
         metadata.pop(key, None)
+    custom = resource.custom
+    if custom is not None and custom.family.terminating:
+        why = "create not allowed while custom resource definition is terminating"
+        name = metadata.get("name") or ""
+        raise errors.forbidden(resource.plural, name, why, group=resource.group)
     operation = Operation(
         call.attributes, "CREATE", data, None, options.dry_run, warnings, _options(options),
         annotations=call.request.notes,

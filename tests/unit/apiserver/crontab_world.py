@@ -22,7 +22,7 @@ NAME = "crontabs.stable.example.com"
 async def living(**given: Any) -> AsyncIterator[Api]:
     api = await world(**given)
     async with Nursery() as nursery:
-        keeper = DefinitionKeeper(api.cache, api.server.dispatch, api.clock)
+        keeper = DefinitionKeeper(api.server.parts, api.server.dispatch)
         nursery.spawn(keeper.run(), name="definitions")
         yield api
 

@@ -81,7 +81,7 @@ def widget(name: str = "a", spec: Json | None = None, **more: Any) -> Json:
 
 
 async def keeping(api: Api) -> DefinitionKeeper:
-    return DefinitionKeeper(api.cache, api.server.dispatch, api.clock)
+    return DefinitionKeeper(api.server.parts, api.server.dispatch)
 
 
 async def custom(*definitions: Json) -> tuple[Api, DefinitionKeeper]:

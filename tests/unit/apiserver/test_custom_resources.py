@@ -68,6 +68,91 @@ async def test_a_group_of_several_definitions_prefers_its_best_version() -> None
     assert listed["resources"][0]["verbs"] == ["delete", "deletecollection", "get", "list", "watch"]
 
 
+@pytest.mark.parametrize(
+    ("versions", "said"),
+    [
+        pytest.param(("v1",), "example.com/v1beta1 Widget is deprecated; use example.com/v1 Widget",
+                     id="a newer one"),
+        pytest.param(("v1", "v2", "v2beta1"),
+                     "example.com/v1beta1 Widget is deprecated; use example.com/v2 Widget",
+                     id="the best of them"),
+        pytest.param(("v1alpha1",), "example.com/v1beta1 Widget is deprecated", id="older ones"),
+    ],
+)  # fmt: skip
+async def test_a_deprecated_version_names_the_one_to_use(versions: Any, said: str) -> None:
+    others = [version(name, storage=False) for name in versions]
+    old = version("v1beta1", deprecated=True)
+    api, _ = await custom(definition(versions=[old, *others]))
+    response = await api.raw("GET", WIDGETS.replace("v1", "v1beta1"))
+    assert response.headers[0][1] == f'299 - "{said}"'
+
+
+@pytest.mark.parametrize(
+    ("note", "condition"),
+    [
+        ("https://github.com/kubernetes/kubernetes/pull/79724",
+         ("True", "ApprovedAnnotation",
+          "approved in https://github.com/kubernetes/kubernetes/pull/79724")),
+        ("unapproved, test", ("False", "UnapprovedAnnotation", 'not approved: "unapproved, test"')),
+    ],
+)  # fmt: skip
+async def test_a_group_of_kubernetes_own_says_whether_it_was_reviewed(
+    note: str, condition: tuple[str, str, str]
+) -> None:
+    made = definition(group="bar.k8s.io")
+    made["metadata"] = {
+        "name": "widgets.bar.k8s.io",
+        "annotations": {"api-approved.kubernetes.io": note},
+    }
+    api, keeper = await custom(made)
+    url = f"{DEFINITIONS}/widgets.bar.k8s.io"
+    [found] = [
+        (each["status"], each["reason"], each["message"])
+        for each in (await api.must("GET", url))["status"]["conditions"]
+        if each["type"] == "KubernetesAPIApprovalPolicyConformant"
+    ]
+    assert found == condition
+    change = {"metadata": {"annotations": {"api-approved.kubernetes.io": "nobody knows"}}}
+    assert (await api.patch(url, change))[0] == 422
+    await keeper.settle()
+
+
+async def test_a_definition_that_serves_nothing_still_takes_its_objects_along() -> None:
+    api, keeper = await custom()
+    await api.must("POST", WIDGETS, widget())
+    url = f"{DEFINITIONS}/widgets.example.com"
+    await api.patch(url, {"spec": {"versions": [version(served=False)]}})
+    await keeper.settle()
+    assert (await api.do("GET", WIDGETS))[0] == 404
+    await api.must("DELETE", url)
+    while await keeper.settle():
+        pass
+    assert (await api.do("GET", url))[0] == 404
+    assert list(api.cache.list("widgets.example.com")) == []
+
+
+async def test_openapi_says_what_can_be_selected_by_and_what_is_an_object_inside() -> None:
+    whole = {"type": "object", "x-kubernetes-embedded-resource": True, "properties": {
+        "spec": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}}  # fmt: skip
+    spec = {"type": "object", "properties": {"size": {"type": "string"}, "template": whole}}
+    schema = {"openAPIV3Schema": {"type": "object", "properties": {"spec": spec}}}
+    fields = [{"jsonPath": ".spec.size"}]
+    opened = version("v1alpha1", storage=False, schema={"openAPIV3Schema": OPEN})
+    api, _ = await custom(
+        definition(versions=[version(schema=schema, selectableFields=fields), opened])
+    )
+    for path, place in (("v3/apis/example.com/v1", "components"), ("v2", "")):
+        document = await api.must("GET", f"/openapi/{path}")
+        schemas = document["components"]["schemas"] if place else document["definitions"]
+        shown = schemas["com.example.v1.Widget"]
+        assert shown["x-kubernetes-selectable-fields"] == [{"fieldPath": "spec.size"}]
+        template = shown["properties"]["spec"]["properties"]["template"]
+        assert sorted(template["properties"]) == ["apiVersion", "kind", "metadata", "spec"]
+        assert template["required"] == ["kind", "apiVersion"]
+    opened_v2 = document["definitions"]["com.example.v1alpha1.Widget"]
+    assert opened_v2.keys() == {"type", "x-kubernetes-group-version-kind"}
+
+
 async def test_before_it_is_established_nothing_is_served() -> None:
     api, _ = await custom()
     await api.must("POST", DEFINITIONS, definition("gears", "Gear"))
@@ -220,7 +305,9 @@ async def test_versions_show_one_object_under_each_name() -> None:
     response = await api.raw("GET", f"{before}/a")
     shown = orjson.loads(response.body)
     assert (shown["apiVersion"], shown["spec"]["size"]) == ("example.com/v1beta1", 1)
-    assert response.headers[0][1] == '299 - "example.com/v1beta1 Widget is deprecated"'
+    assert response.headers[0][1] == (
+        '299 - "example.com/v1beta1 Widget is deprecated; use example.com/v1 Widget"'
+    )
     listed = await api.must("GET", before)
     assert (listed["apiVersion"], listed["items"][0]["apiVersion"]) == (
         "example.com/v1beta1",

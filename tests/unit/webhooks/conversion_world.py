@@ -167,7 +167,7 @@ class World:
             catalog=self.catalog,
             aggregator=Aggregator(self.cache, self.outgoing, None),
         )
-        self.keeper = DefinitionKeeper(self.cache, self.server.dispatch, clock)
+        self.keeper = DefinitionKeeper(self.server.parts, self.server.dispatch)
 
     async def open(self, reviews: tuple[str, ...]) -> None:
         await self.store.open()
