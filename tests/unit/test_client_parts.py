@@ -138,6 +138,31 @@ async def test_an_event_that_expired_is_written_anew() -> None:
     assert [event.data["count"] for event in cluster.all(EVENTS)] == [2]
 
 
+async def test_events_by_name_are_events_in_order() -> None:
+    """As `kubectl get events` and `describe` show those of one second."""
+    cluster, clock = ModelCluster(), LoopClock()
+    scheduler = Recorder(cluster, "scheduler", clock=clock, ids=RandomIds(random.Random(1)))
+    kubelet = Recorder(cluster, "kubelet", clock=clock, ids=RandomIds(random.Random(2)))
+    subject = pod(cluster)
+    async with Nursery() as nursery:
+        scheduler.event(subject, "Normal", "Scheduled", "x")
+        await asyncio.sleep(0.01)
+        for reason in ("Pulled", "Created", "Started"):
+            kubelet.event(subject, "Normal", reason, "x")
+        nursery.spawn(kubelet.run())
+        await asyncio.sleep(0.01)
+        nursery.spawn(scheduler.run())  # Written last, but noted first.
+        await asyncio.sleep(1)
+    found = sorted(cluster.all(EVENTS), key=lambda event: event.name)
+    assert [event.data["reason"] for event in found] == [
+        "Scheduled",
+        "Pulled",
+        "Created",
+        "Started",
+    ]
+    assert all(int(event.name.removeprefix("a."), 16) > 2**60 for event in found)
+
+
 HELD = {"spec": {"holderIdentity": "other", "leaseDurationSeconds": 15}}
 
 
