@@ -17,7 +17,8 @@ from busk8s.api.object import Object
 from busk8s.api.scheme import EVENTS
 from busk8s.clock import Clock
 from busk8s.log import Logger
-from busk8s.master.store.base import Store, StoreError, Write
+from busk8s.master.apiserver.best_effort import commit
+from busk8s.master.store.base import Store, Write
 from busk8s.master.store.watch import Event, WatchCache, object_key
 
 TTL_S = 3_600.0  # Upstream's --event-ttl.
@@ -67,19 +68,7 @@ class EventExpiry:
                 if obj is not None and obj.revision == revision:
                     key = object_key(EVENTS.key, namespace, name)
                     batch.append(Write(key, None, expect=revision, durable=False))
-            await self._delete(batch)
-
-    async def _delete(self, batch: Sequence[Write]) -> None:
-        """One by one where somebody else wrote in between: a batch is all or nothing."""
-        if not batch:
-            return
-        try:
-            outcome = await self._store.commit(batch)
-            if not isinstance(outcome, int):
-                for write in batch:
-                    await self._store.commit((write,))
-        except StoreError as error:
-            log.warning("old Events stay", count=len(batch), why=error)
+            await commit(self._store, batch, log, "old Events stay")
 
 
 def _written(event: Object) -> float:

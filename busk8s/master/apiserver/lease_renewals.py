@@ -9,15 +9,16 @@ Invariant nothing is written while nobody watches; a Lease somebody else holds i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from busk8s.api.object import Json, encode
 from busk8s.clock import Clock
 from busk8s.log import Logger
+from busk8s.master.apiserver.best_effort import commit
 from busk8s.master.apiserver.leases import LEASES, NodeLeases
 from busk8s.master.apiserver.liveness import LEASE_NAMESPACE, Liveness
-from busk8s.master.store.base import Store, StoreError, Write
+from busk8s.master.store.base import Store, Write
 from busk8s.master.store.watch import WatchCache, object_key
 
 RENEW_EVERY_S = 10.0  # As upstream's kubelets: a quarter of a Lease's duration.
@@ -66,7 +67,7 @@ class RenewedLeases(NodeLeases):
             batch = [
                 write for name in names[start : start + ROUND_MAX] if (write := self._write(name))
             ]
-            await self._commit(batch)
+            await commit(self._store, batch, log, "leases are not renewed")
 
     def _write(self, name: str) -> Write | None:
         stored = self._cache.get(LEASES.key, LEASE_NAMESPACE, name)
@@ -77,15 +78,3 @@ class RenewedLeases(NodeLeases):
         return Write(
             key, encode(data), expect=stored.revision if stored else 0, durable=False, tag=data
         )
-
-    async def _commit(self, batch: Sequence[Write]) -> None:
-        """One by one where somebody wrote in between; who was in the way has the next round."""
-        if not batch:
-            return
-        try:
-            outcome = await self._store.commit(batch)
-            if not isinstance(outcome, int):
-                for write in batch:
-                    await self._store.commit((write,))
-        except StoreError as error:
-            log.warning("leases are not renewed", count=len(batch), why=error)
