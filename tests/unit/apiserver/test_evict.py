@@ -109,13 +109,13 @@ async def test_an_eviction_of_a_version_that_is_past_is_refused() -> None:
 
 
 async def test_two_budgets_of_one_pod_are_a_failure_in_upstreams_form() -> None:
-    """Answered 201 with a Status that says Failure: client-go takes the error from the body."""
     api = await world()
     await running_pod(api)
     await api.must("PATCH", f"{PODS}/a", {"metadata": {"labels": {"app": "a"}}}, content_type=MERGE)
     await budget(api, "one")
     await budget(api, "two")
     status, said = await api.do("POST", f"{PODS}/a/eviction", eviction())
-    assert (status, said["status"], said["code"]) == (201, "Failure", 500)
+    assert (status, said["status"], said["code"]) == (500, "Failure", 500)
+    assert "reason" not in said
     assert said["message"].startswith("This pod has more than one PodDisruptionBudget")
     assert "deletionTimestamp" not in (await api.must("GET", f"{PODS}/a"))["metadata"]

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 
-import orjson
-
 from busk8s import errors
 from busk8s.api import scheme
 from busk8s.api.decode import check
@@ -40,17 +38,9 @@ SAID_ATTEMPTS_MAX = 20  # Lost races for the pod, its kubelet's for the most par
 DISRUPTED_PODS_MAX = 2_000  # Pods a budget may wait for; upstream's number.
 RETRY_AFTER_S = 10
 VIOLATES = "Cannot evict pod as it would violate the pod's disruption budget."
-# Upstream answers 201 with it: clients take the failure from the body.
-SEVERAL = orjson.dumps(
-    {
-        "kind": "Status",
-        "apiVersion": "v1",
-        "metadata": {},
-        "status": "Failure",
-        "message": "This pod has more than one PodDisruptionBudget, which the eviction subresource "
-        "does not support.",
-        "code": 500,
-    }
+SEVERAL = (
+    "This pod has more than one PodDisruptionBudget, which the eviction subresource does not "
+    "support."
 )
 _UNPROTECTED = ("Succeeded", "Failed", "Pending")
 
@@ -76,7 +66,7 @@ async def create(parts: Parts, call: Call) -> Response:
     if not _unprotected(pod):
         budgets = budgets_of(pod, parts.cache.list(PODDISRUPTIONBUDGETS.key, pod.namespace))
         if len(budgets) > 1:
-            return rest.with_warnings(Response(201, SEVERAL), warnings)
+            raise errors.Error(500, "", SEVERAL)
         if budgets:
             await _take_disruption(parts, call, pod, asked)
     if not asked.uid:
