@@ -20,6 +20,8 @@ BIND_COMPLETED = "pv.kubernetes.io/bind-completed"
 BOUND_BY_CONTROLLER = "pv.kubernetes.io/bound-by-controller"
 SELECTED_NODE = "volume.kubernetes.io/selected-node"
 PROVISIONED_BY = "pv.kubernetes.io/provisioned-by"
+LOCAL_PROVISIONER = "busk8s.io/local"  # Volumes on the nodes' own disks.
+VOLUMES_PLACE = "busk8s.io/volumes"  # On a Node: the directory that holds them.
 
 
 def reservation(volume: Object, claim: Object) -> Json:

@@ -290,3 +290,22 @@ def test_a_stateful_set_finds_its_data_again(cluster: Cluster, tmp_path: Path) -
         "the volumes to be released",
         lambda: {v["status"]["phase"] for v in cluster.items("pv")} == {"Released"},
     )
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="host names of pods need root")
+def test_volumes_are_made_on_the_nodes_disks_and_removed(cluster: Cluster) -> None:
+    disks = KEEPER.replace("      storageClassName: kept\n", "").replace("keeper", "local")
+    cluster.apply(disks)
+    cluster.kubectl("rollout status sts/local --timeout=60s")
+    paths = [Path(v["spec"]["local"]["path"]) for v in cluster.items("pv") if "local" in v["spec"]]
+    assert sorted((path / "log").read_text() for path in paths) == ["local-0\n", "local-1\n"]
+    cluster.kubectl("delete pod local-1 --wait")
+    cluster.kubectl("rollout status sts/local --timeout=60s")
+    wait_for("its log", lambda: cluster.kubectl("logs local-1") == "local-1\nlocal-1\n")
+    cluster.kubectl("delete sts local")
+    cluster.kubectl("delete pvc -l app=local --wait=false")
+    wait_for("the directories to go", lambda: not any(path.exists() for path in paths))
+    wait_for(
+        "the volumes to go",
+        lambda: not [v for v in cluster.items("pv") if "local" in v["spec"]],
+    )

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from busk8s import errors
+from busk8s.api.claiming import LOCAL_PROVISIONER
 from busk8s.api.object import Json
 from busk8s.clock import Clock
 from busk8s.log import Logger
@@ -60,6 +61,7 @@ class Wanted:
     collection: str
     object: Json
     follow: bool = False  # bring it back to this form at each start
+    keep: bool = True  # bring it back when somebody deletes it, not at the next start only
 
 
 def wanted(address: Address) -> Iterator[Wanted]:
@@ -72,6 +74,7 @@ def wanted(address: Address) -> Iterator[Wanted]:
             _named("scheduling.k8s.io/v1", "PriorityClass", name)
             | {"value": value, "description": description},
         )
+    yield Wanted("/apis/storage.k8s.io/v1/storageclasses", _storage_class(), keep=False)
     for kind, objects in (
         ("prioritylevelconfigurations", fairness.levels()),
         ("flowschemas", fairness.schemas()),
@@ -91,9 +94,11 @@ def wanted(address: Address) -> Iterator[Wanted]:
     yield Wanted(slices, _slice(address), follow=True)
 
 
-async def bootstrap(dispatch: Dispatch, address: Address) -> None:
+async def bootstrap(dispatch: Dispatch, address: Address, *, start: bool = True) -> None:
     """Make what is missing. Raises errors.Error when the API refuses."""
     for item in wanted(address):
+        if not start and not item.keep:
+            continue
         path = f"{item.collection}/{item.object['metadata']['name']}"
         found = await _ask(dispatch, "GET", path)
         if found is None:
@@ -107,7 +112,7 @@ async def keep(dispatch: Dispatch, address: Address, clock: Clock) -> None:
     while True:
         await clock.sleep(KEEP_EVERY_S)
         try:
-            await bootstrap(dispatch, address)
+            await bootstrap(dispatch, address, start=False)
         except errors.Error as error:
             log.warning("default objects not kept", why=error)
 
@@ -135,6 +140,16 @@ def _covers(found: Any, asked: Any) -> bool:
 
 def _named(api_version: str, kind: str, name: str, **metadata: Any) -> Json:
     return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name, **metadata}}
+
+
+def _storage_class() -> Json:
+    """Volumes on the nodes' own disks, for claims that name no class."""
+    marks = {"storageclass.kubernetes.io/is-default-class": "true"}
+    return _named("storage.k8s.io/v1", "StorageClass", "local", annotations=marks) | {
+        "provisioner": LOCAL_PROVISIONER,
+        "reclaimPolicy": "Delete",
+        "volumeBindingMode": "WaitForFirstConsumer",
+    }
 
 
 def _service(address: Address) -> Json:

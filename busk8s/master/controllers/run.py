@@ -29,6 +29,7 @@ from busk8s.master.controllers.endpoints_mirror import EndpointsMirrorController
 from busk8s.master.controllers.endpointslices import EndpointSliceController
 from busk8s.master.controllers.garbage import GarbageCollector
 from busk8s.master.controllers.job import JobController
+from busk8s.master.controllers.local_volumes import LocalProvisioner
 from busk8s.master.controllers.loop import Controller, Loop
 from busk8s.master.controllers.measures import families
 from busk8s.master.controllers.namespace import NamespaceController
@@ -91,6 +92,7 @@ def controllers(caches: SharedCaches, *, ca_pem: str) -> list[Controller]:
         ReplicaSetController(caches, REPLICATIONCONTROLLERS),
         StatefulSetController(caches),
         ClaimBinder(caches),
+        LocalProvisioner(caches),
         VolumeKeeper(caches),
         DaemonSetController(caches),
         JobController(caches),

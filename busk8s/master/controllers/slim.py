@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from busk8s.api.claiming import VOLUMES_PLACE
 from busk8s.api.object import Json, Object
 
 SHARED_MAX = 2_048  # Different values kept once; beyond it the memory starts anew.
@@ -25,9 +26,10 @@ POD_SPEC = ("nodeName", "hostname", "subdomain")
 POD_STATUS = ("phase", "podIP", "podIPs")
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 
-# Besides what a pod may cost: how often pods of its index of a Job have failed before it.
+# What a pod may cost; where a node keeps volumes; how often pods of its index of a Job have failed
+# before it.
 ANNOTATIONS = (
-    DELETION_COST, "batch.kubernetes.io/job-index-failure-count",
+    DELETION_COST, VOLUMES_PLACE, "batch.kubernetes.io/job-index-failure-count",
     "batch.kubernetes.io/job-index-ignored-failure-count",
 )  # fmt: skip
 

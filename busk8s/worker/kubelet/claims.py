@@ -7,10 +7,13 @@ Invariant only a claim that is bound, to a volume that names it, is ever mounted
 
 from __future__ import annotations
 
+from busk8s.api.claiming import LOCAL_PROVISIONER, PROVISIONED_BY
 from busk8s.api.object import Json, Object
 from busk8s.worker.kubelet.env import Lookup
 from busk8s.worker.kubelet.payload import VolumeError
 from busk8s.worker.kubelet.pods import Pod
+
+SHARED = "SharedDirectoryOrCreate"  # Ours: made for whatever user the pod runs as.
 
 
 def resolve(pod: Pod, volume: Json, lookup: Lookup) -> Json:
@@ -30,7 +33,8 @@ def resolve(pod: Pod, volume: Json, lookup: Lookup) -> Json:
     if "hostPath" in spec:
         return {"name": volume["name"], "hostPath": spec["hostPath"], **read_only}
     if "local" in spec:
-        where = {"path": spec["local"]["path"], "type": "Directory"}
+        ours = (bound.metadata.get("annotations") or {}).get(PROVISIONED_BY) == LOCAL_PROVISIONER
+        where = {"path": spec["local"]["path"], "type": SHARED if ours else "Directory"}
         return {"name": volume["name"], "hostPath": where, **read_only}
     kind = next((key for key in spec if key not in _NO_SOURCE), "none")
     raise VolumeError(f"volume type {kind} is not supported")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from busk8s.api.claiming import VOLUMES_PLACE
 from busk8s.api.meta import format_time, parse_time
 from busk8s.api.object import Json
 from busk8s.worker.kubelet.admit import Room
@@ -46,6 +47,13 @@ def node_object(node_name: str, machine: Machine) -> Json:
         "metadata": {"name": node_name, "labels": node_labels(node_name, machine)},
         "spec": {},
     }
+
+
+def missing_annotations(node: Json, root: str) -> dict[str, str]:
+    """Where volumes of this node's own disk are; nowhere when nothing is kept on disk."""
+    wanted = {VOLUMES_PLACE: f"{root.rstrip('/')}/volumes"} if root.startswith("/") else {}
+    have = node["metadata"].get("annotations") or {}
+    return {key: value for key, value in wanted.items() if have.get(key) != value}
 
 
 def missing_labels(node: Json, machine: Machine) -> dict[str, str]:

@@ -7,6 +7,7 @@ Leaves    the content (node.py), the sending (the link: with the next beat, when
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Sequence
 
 from busk8s.api.object import Json, Object
@@ -25,6 +26,7 @@ from busk8s.worker.kubelet.node import (
     DISK_PRESSURE_SHARE,
     MEMORY_PRESSURE_BYTES,
     Health,
+    missing_annotations,
     missing_labels,
     news,
     node_object,
@@ -140,8 +142,9 @@ class NodeReporter:
             self._subnet = subnet
             self._on_subnet()
         labels = missing_labels(node.data, self._machine)
-        if labels:
-            patch = {"metadata": {"labels": labels}}
+        notes = missing_annotations(node.data, self._root_dir and os.path.abspath(self._root_dir))
+        if labels or notes:
+            patch = {"metadata": {"labels": labels, "annotations": notes}}
             await self._client.patch(NODES, self._node_name, patch)
 
     async def _register(self) -> None:

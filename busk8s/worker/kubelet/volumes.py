@@ -21,7 +21,7 @@ from pathlib import Path
 from busk8s.api import quantity
 from busk8s.api.object import Json
 from busk8s.worker.kubelet.atomic_files import write_files
-from busk8s.worker.kubelet.claims import resolve
+from busk8s.worker.kubelet.claims import SHARED, resolve
 from busk8s.worker.kubelet.downward import Facts
 from busk8s.worker.kubelet.env import Lookup, expand
 from busk8s.worker.kubelet.payload import FindToken, VolumeError, payload
@@ -179,6 +179,11 @@ _HOST_PATH_TESTS: dict[str, tuple[Callable[[int], bool], str]] = {
 def _check_host_path(path: Path, kind: str) -> None:
     if kind in ("", "DirectoryOrCreate") and not path.exists():
         path.mkdir(parents=True, mode=0o755)
+    if kind == SHARED:
+        if not path.exists():
+            path.mkdir(parents=True)
+            path.chmod(0o777)
+        kind = "Directory"
     if kind == "FileOrCreate" and not path.exists():
         path.touch(0o644)
     name = kind.removesuffix("OrCreate")

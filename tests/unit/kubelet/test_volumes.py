@@ -265,3 +265,19 @@ def test_a_claim_that_cannot_be_mounted_says_why(bound: Any, said: str, tmp_path
     with pytest.raises(VolumeError, match=r"MountVolume\.SetUp failed for volume") as error:
         made(tmp_path, shelf).prepare(pod_with(CLAIMED), Facts())
     assert said in str(error.value)
+
+
+def test_a_volume_on_our_own_disk_is_made_for_any_user(tmp_path: Path) -> None:
+    shelf, there = Shelf(), tmp_path / "volumes/pvc-1"
+    marks = {"pv.kubernetes.io/provisioned-by": "busk8s.io/local"}
+    named = {"metadata": {"name": "v", "annotations": marks}}
+    claimed = {"namespace": "default", "name": "data", "uid": ""}
+    spec = {"claimRef": claimed, "local": {"path": str(there)}}
+    shelf.bind(volume={**named, "spec": spec})
+    volumes, pod = made(tmp_path, shelf), pod_with(CLAIMED)
+    assert shown(volumes, pod) == there
+    assert there.stat().st_mode & 0o777 == 0o777
+    (there / "kept").touch()
+    volumes.remove(pod)
+    assert shown(volumes, pod) == there
+    assert (there / "kept").exists()
