@@ -142,7 +142,8 @@ class ApiServer:
         parts = self.parts
         stored = parts.metrics.families(parts.cache, parts.store.size)
         fairness = self._gate.families() if self._gate is not None else ()
-        return (*stored, *gauges(parts.cache), *fairness, self.decisions)
+        converted = parts.conversions.metrics.families()
+        return (*stored, *gauges(parts.cache), *fairness, *converted, self.decisions)
 
     def route(self, path: str) -> Route:
         """The route of `path`; raises 404."""

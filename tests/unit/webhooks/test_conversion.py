@@ -27,6 +27,8 @@ from conversion_world import (
 )
 from hook_server import Certificates, Json, allow, patch
 
+from busk8s.metrics import text
+
 pytestmark = pytest.mark.realtime
 
 
@@ -628,3 +630,16 @@ async def test_policies_see_the_version_they_match(certificates: Certificates) -
         api.hooks.answer = lambda asked: (500, b"")
         status, error = await api.do("PATCH", url("v1beta1", "a"), {"num": {"num1": 2}}, MERGE)
         assert (status, "failed to convert object version" in error["message"]) == (403, True)
+
+
+async def test_conversions_are_counted_by_how_they_end(certificates: Certificates) -> None:
+    async with world(certificates) as api:
+        await api.must("POST", url(SERVED[1]), custom(SERVED[1]))
+        api.hooks.answer = lambda _: (500, b"no")
+        await api.do("POST", url(SERVED[1]), custom(SERVED[1], name="b"))
+        page = text(api.server.families()).decode()
+    succeeded = f'from_version="{SERVED[1]}",succeeded="true",to_version="v1beta1"'
+    counted = "apiserver_crd_conversion_webhook_duration_seconds_count"
+    assert f'{counted}{{crd_name="{NAME}",{succeeded}}}' in page
+    failed = 'failure_type="conversion_webhook_call_failure",result="failure"'
+    assert f"apiserver_conversion_webhook_request_total{{{failed}}} 1\n" in page

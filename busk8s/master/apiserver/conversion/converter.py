@@ -32,6 +32,7 @@ from busk8s.master.apiserver.conversion.review import (
     request_of,
     subject,
 )
+from busk8s.master.apiserver.metrics.conversion import ConversionMetrics, Failure
 from busk8s.master.apiserver.outgoing import Outgoing, Target, target_of
 from busk8s.master.apiserver.reviews_sent import NoAnswer, parsed, post
 
@@ -80,6 +81,7 @@ class Conversions:
 
     def __init__(self, outgoing: Outgoing | None, ids: IdSource, clock: Clock) -> None:
         self._outgoing, self._ids, self._clock = outgoing, ids, clock
+        self.metrics = ConversionMetrics()
         self._webhooks: dict[Family, _Webhook] = {}
         self._kept: OrderedDict[_Key, _Kept] = OrderedDict()
         self._bytes = 0
@@ -192,16 +194,24 @@ class Conversions:
 
     async def _call(self, family: Family, target: Resource, asked: Sequence[Asked]) -> list[Json]:
         """One review. Raises errors.Error, upstream's: without a reason of its own."""
+        began = self._clock.monotonic()
+        failure: Failure = "conversion_webhook_call_failure"
         try:
             webhook = self._webhook(family)
             uid = self._ids.uid()
             review = request_of(webhook.version, uid, target.api_version, asked)
             answer = await self._asked(webhook, review)
-            return converted(parsed(answer), webhook.version, uid, asked, target)
+            made = converted(parsed(answer), webhook.version, uid, asked, target)
+            failure = ""
+            return made
         except NoAnswer as error:
             said = f"conversion webhook for {subject(asked, target)} failed: {error}"
         except NotConverted as error:
+            failure = "conversion_webhook_invalid_converted_object_failure"
             said = f"conversion webhook for {subject(asked, target)}{error}"
+        finally:
+            took = self._clock.monotonic() - began
+            self.metrics.called(target, asked[0].api_version, took, failure)
         raise errors.Error(500, "", said)
 
     async def _asked(self, webhook: _Webhook, review: bytes) -> bytes:
