@@ -32,7 +32,8 @@ class Family:
 
     mixed        objects of more than one version may lie in the store.
     webhook      what `spec.conversion` says of the webhook that converts; None: nothing converts.
-    defaults     what is stored may lack what a schema now fills in.
+    until        objects of this revision and older may not be as their schema now has them: they
+                 may lack its defaults, or have fields it does not know any more.
     differs      an object must be looked at when it changes its version: schemas are not all alike.
     terminating  the definition is on its way out, and takes its objects along.
     versions     all of them; `served` are the names of those that requests may ask for.
@@ -41,7 +42,7 @@ class Family:
     storage: Resource | None = None
     mixed: bool = False
     webhook: Json | None = None
-    defaults: bool = False
+    until: int = 0
     differs: bool = False
     terminating: bool = False
     versions: dict[str, Resource] = field(default_factory=dict)

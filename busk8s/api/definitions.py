@@ -6,6 +6,7 @@ Leaves    what a kind is (customkind), who serves or follows it.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 from busk8s.api.customkind import CustomKind, Family
@@ -41,12 +42,12 @@ def _family(definition: Object, data: Json) -> Family:
     names = status.get("acceptedNames") or spec["names"]
     versions = spec["versions"]
     conversion = spec.get("conversion") or {}
-    defaults = b'"default":' in definition.body
+    differs = any(v.get("schema") != versions[0].get("schema") for v in versions)
     family = Family(
         mixed=len(status.get("storedVersions") or ()) > 1,
         webhook=conversion.get("webhook") if conversion.get("strategy") == "Webhook" else None,
-        defaults=defaults,
-        differs=defaults or any(v.get("schema") != versions[0].get("schema") for v in versions),
+        until=_until(definition, data, differs=differs),
+        differs=differs,
         terminating="deletionTimestamp" in data["metadata"],
         served=frozenset(version["name"] for version in versions if version["served"]),
     )
@@ -69,6 +70,14 @@ def written_as(resources: Sequence[Resource]) -> Resource:
     """The version of `resources` (one definition's, as above) to ask for when any will do: the one
     that objects are stored in needs no conversion, and works while a webhook does not."""
     return next((r for r in resources if r.custom and r is r.custom.storage), resources[0])
+
+
+def _until(definition: Object, data: Json, *, differs: bool) -> int:
+    """What is written is pruned and has its defaults: only what an earlier schema let in, or what
+    was written in a version with other defaults, must be looked at when it is read."""
+    if differs and b'"default":' in definition.body:
+        return sys.maxsize
+    return 0 if data["metadata"].get("generation") == 1 else definition.revision
 
 
 def _warning(spec: Json, names: Json, version: Json) -> str:

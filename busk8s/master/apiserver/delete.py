@@ -20,6 +20,7 @@ from busk8s.api.scheme import Resource
 from busk8s.master.apiserver import rest
 from busk8s.master.apiserver.attributes import Operation
 from busk8s.master.apiserver.commit import put, remove
+from busk8s.master.apiserver.conversion.reading import own_form
 from busk8s.master.apiserver.conversion.views import all_served, served
 from busk8s.master.apiserver.delete_plan import (
     DeleteOptions,
@@ -109,7 +110,9 @@ async def delete_object(
 
 def _plan(parts: Parts, call: Call, old: Object, options: DeleteOptions) -> Plan:
     planner = _PLANNERS.get(call.stored.key, plan_delete)
-    return planner(strategy_of(call.stored), old.data, options, parts.clock.now())
+    # Written again: of a custom object, as its schema has it by now.
+    present = old if call.stored.custom is None else own_form(call.stored, old)
+    return planner(strategy_of(call.stored), present.data, options, parts.clock.now())
 
 
 _PLANNERS: Mapping[str, Callable[[Strategy, Json, DeleteOptions, float], Plan]] = {

@@ -17,7 +17,8 @@ import orjson
 from busk8s.api import scheme
 from busk8s.api.object import Json, Object
 from busk8s.api.scheme import Resource
-from busk8s.master.apiserver.conversion.reading import laid_down, shown
+from busk8s.master.apiserver.conversion.reading import laid_down, lies_as, shown
+from busk8s.master.store.watch import Event
 
 if TYPE_CHECKING:
     from busk8s.master.apiserver.parts import Call
@@ -49,7 +50,18 @@ def as_stored(call: Call) -> bool:
     if call.resource is not call.stored:
         return False
     custom = call.resource.custom
-    return custom is None or not (custom.family.mixed or custom.family.defaults)
+    return custom is None or not (custom.family.mixed or custom.family.until)
+
+
+def lies_ready(resource: Resource, event: Event) -> bool:
+    """Whether the bytes of a change are what `resource`, which is stored, shows of it."""
+    custom = resource.custom
+    if custom is None:
+        return True
+    # What went is as it was last, whatever the revision of its going.
+    obj = event.previous if event.type == "DELETED" else event.object
+    assert obj is not None
+    return obj.revision > custom.family.until and lies_as(resource, obj)
 
 
 def to_stored(resource: Resource, data: Json) -> Json:

@@ -28,7 +28,7 @@ from busk8s.master.apiserver.parts import Call, Parts
 from busk8s.master.apiserver.read import revision_of
 from busk8s.master.apiserver.render import partial, table
 from busk8s.master.apiserver.selection import Selection, selection_of
-from busk8s.master.apiserver.versions import as_stored, to_served
+from busk8s.master.apiserver.versions import as_stored, lies_ready, to_served
 from busk8s.master.store.base import Compacted
 from busk8s.master.store.watch import Event, Overflow, Watcher, at_revision
 
@@ -101,6 +101,8 @@ class _Watch:
         self._initial_end = initial_end
         self.messages = call.accept.media == protobuf.CONTENT_TYPE
         self._plain = call.accept.shape == "object" and as_stored(call)
+        # Of a definition that has changed, the objects written since are plain.
+        self._may_be_plain = call.accept.shape == "object" and call.resource is call.stored
         self._waits = call.converts and not as_stored(call)
         self._converted: dict[Object, Object] = {}  # Of the events in hand, by a webhook.
         self._columns_sent = False
@@ -198,7 +200,8 @@ class _Watch:
     def _chunks(self, events: Sequence[Event]) -> Iterable[bytes]:
         """What this watch shows of `events`."""
         lines = map(self._line, events)
-        if self._plain and self._selection.everything and events:
+        plain = self._plain or (self._may_be_plain and all(map(self._is_plain, events)))
+        if plain and self._selection.everything and events:
             if len(events) == 1:
                 line = next(lines)
                 self._told.one(len(line))
@@ -207,6 +210,11 @@ class _Watch:
             self._told.batch(batch.measured)
             return batch.chunks
         return packed(map(self._counted, lines))
+
+    def _is_plain(self, event: Event) -> bool:
+        if self._plain or not self._may_be_plain:
+            return self._plain
+        return lies_ready(self._call.resource, event)
 
     def _counted(self, line: bytes) -> bytes:
         if line:
@@ -223,22 +231,31 @@ class _Watch:
         """The line of `event` for this watch; empty when it does not concern it."""
         selection = self._selection
         if selection.everything:
-            if self._plain:
+            if self._is_plain(event):
                 return self._plain_line(event)
-            return self._event(event.type.encode(), self._shown(event.object))
-        now = self._shown(event.object)
+            return self._event(event.type.encode(), self._now(event))
+        now = self._now(event)
         matches = selection.chooses(now)
         before = event.previous and self._shown(event.previous)
         matched = before is not None and selection.chooses(before)
         if event.type == "DELETED":
             return self._event(b"DELETED", now) if matched else b""
-        if matches and matched == (event.type == "MODIFIED") and self._plain:
+        if matches and matched == (event.type == "MODIFIED") and self._is_plain(event):
             return self._plain_line(event)
         if matches:
             return self._event(b"MODIFIED" if matched else b"ADDED", now)
         if before is None or not matched:
             return b""
         return self._event(b"DELETED", at_revision(before, event.revision))  # As it was chosen.
+
+    def _now(self, event: Event) -> Object:
+        """The object of a change as it is shown. What went is judged by its age, not by the
+        revision of its going."""
+        last = event.previous
+        custom = self._call.resource.custom is not None and not self._waits
+        if custom and event.type == "DELETED" and last is not None:
+            return at_revision(self._shown(last), event.revision)
+        return self._shown(event.object)
 
     def _plain_line(self, event: Event) -> bytes:
         """The whole event, encoded once for all watchers of its form."""

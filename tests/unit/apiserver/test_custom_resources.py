@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from copy import deepcopy
 from typing import Any
 
 import orjson
 import pytest
 from api_world import MERGE, Json, lines
-from custom_world import DEFINITIONS, OPEN, WIDGETS, custom, definition, keeping, version, widget
+from custom_world import (
+    DEFINITIONS,
+    OPEN,
+    SCHEMA,
+    WIDGETS,
+    custom,
+    definition,
+    keeping,
+    version,
+    widget,
+)
 
 from busk8s.api.definitions import resources_of, written_as
+from busk8s.api.request import Response
 
 APPLY = "application/apply-patch+yaml"
 
@@ -343,6 +355,52 @@ async def test_a_changed_schema_holds_from_then_on() -> None:
     await api.patch(f"{DEFINITIONS}/widgets.example.com", {"spec": {"versions": versions}})
     _, after = await api.patch(f"{WIDGETS}/a", {"spec": {"size": 0, "free": True}})
     assert after["spec"] == {"size": 0, "color": "red", "free": True}
+
+
+async def _events(response: Response, count: int) -> asyncio.Task[list[Json]]:
+    task = asyncio.ensure_future(lines(response, count))
+    await asyncio.sleep(0.01)
+    return task
+
+
+async def test_what_a_schema_knows_no_more_is_not_shown_any_more() -> None:
+    """Neither in answers nor to watches; who writes the object again writes it without."""
+    api, keeper = await custom()
+    for name in ("a", "b", "held"):
+        body = widget(name, {"size": 1, "count": 7})
+        if name == "held":
+            body["metadata"]["finalizers"] = ["example.com/hold"]
+        await api.must("POST", WIDGETS, body)
+    fewer = deepcopy(SCHEMA)
+    del fewer["properties"]["spec"]["properties"]["count"]
+    url = f"{DEFINITIONS}/widgets.example.com"
+    versions = [version(schema={"openAPIV3Schema": fewer}, subresources={"status": {}})]
+    await api.patch(url, {"spec": {"versions": versions}})
+    await keeper.settle()
+    known = {"size": 1, "color": "red"}
+    assert (await api.must("GET", f"{WIDGETS}/a"))["spec"] == known
+    listed = await api.must("GET", WIDGETS)
+    assert [each["spec"] for each in listed["items"]] == [known] * 3
+    watching = [
+        await _events(await api.raw("GET", WIDGETS + "?watch=1" + query), 7)
+        for query in ("", "&labelSelector=!absent")
+    ]
+    await api.must("DELETE", f"{WIDGETS}/b")
+    await api.must("DELETE", f"{WIDGETS}/held")
+    await api.must("POST", WIDGETS, widget("new"))
+    assert (await api.patch(f"{WIDGETS}/a", {"spec": {"size": 2}}))[1]["spec"] == known | {
+        "size": 2
+    }
+    for watch in watching:
+        seen = [(event["type"], event["object"]["metadata"]["name"]) for event in await watch]
+        assert seen == [
+            ("ADDED", "a"), ("ADDED", "b"), ("ADDED", "held"), ("DELETED", "b"),
+            ("MODIFIED", "held"), ("ADDED", "new"), ("MODIFIED", "a"),
+        ]  # fmt: skip
+        assert not any("count" in event["object"]["spec"] for event in watch.result())
+    stored = api.cache.get("widgets.example.com", "default", "held")
+    assert stored is not None
+    assert stored.data["spec"] == known
 
 
 async def test_a_definition_goes_after_its_objects() -> None:

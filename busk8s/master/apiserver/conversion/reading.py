@@ -43,12 +43,19 @@ def shown(resource: Resource, obj: Object) -> Object:
     """`obj` as `resource` shows it, where no webhook is needed for that."""
     custom = resource.custom
     assert custom is not None
-    own = lies_as(resource, obj)
-    if not (custom.family.defaults if own else custom.family.differs):
-        return obj if own else _renamed(resource, obj)
+    own, fit = lies_as(resource, obj), obj.revision > custom.family.until
+    if own and fit:
+        return obj
+    if fit and not custom.family.differs:
+        return _renamed(resource, obj)
     source = resource if own else source_of(resource, obj)
     assert source.custom is not None
     return custom.shown(resource, source.custom, obj)
+
+
+def own_form(stored: Resource, obj: Object) -> Object:
+    """`obj` in the version it lies in, as that one's schema has it by now."""
+    return shown(source_of(stored, obj), obj)
 
 
 def prune(resource: Resource, data: Json) -> None:
