@@ -22,13 +22,18 @@ from busk8s.api.rules import (
     cron_jobs,
     daemon_sets,
     definitions,
+    device_claims,
+    device_requests,
+    device_slices,
     endpoints,
     ephemeral,
     flowcontrol,
     job_status,
     jobs,
+    migrations,
     networking,
     pod,
+    pod_certificates,
     pod_status,
     pod_update,
     quotas,
@@ -38,6 +43,7 @@ from busk8s.api.rules import (
     stateful_sets,
     storage,
     storage_classes,
+    trust_bundles,
     webhooks,
     workload_status,
     workloads,
@@ -130,6 +136,14 @@ CREATE: Mapping[str, _Create] = {
     "mutatingadmissionpolicybindings.admissionregistration.k8s.io": (
         admission_policies.validate_mutating_binding
     ),
+    "resourceclaims.resource.k8s.io": device_requests.validate_claim,
+    "resourceclaimtemplates.resource.k8s.io": device_requests.validate_template,
+    "deviceclasses.resource.k8s.io": device_requests.validate_class,
+    "resourceslices.resource.k8s.io": device_slices.validate_slice_object,
+    "devicetaintrules.resource.k8s.io": device_slices.validate_taint_rule,
+    "clustertrustbundles.certificates.k8s.io": trust_bundles.validate_bundle,
+    "podcertificaterequests.certificates.k8s.io": pod_certificates.validate_request,
+    "storageversionmigrations.storagemigration.k8s.io": migrations.validate_migration,
 }
 
 # Kinds whose update means more than that the new object is valid.
@@ -178,6 +192,13 @@ UPDATE: Mapping[str, _Update] = {
     "validatingwebhookconfigurations.admissionregistration.k8s.io": (
         webhooks.validate_configuration_update
     ),
+    "resourceclaims.resource.k8s.io": device_requests.validate_unchanged,
+    "resourceclaimtemplates.resource.k8s.io": device_requests.validate_unchanged,
+    "resourceslices.resource.k8s.io": device_slices.validate_slice_update,
+    "devicetaintrules.resource.k8s.io": device_slices.validate_taint_rule_update,
+    "clustertrustbundles.certificates.k8s.io": trust_bundles.validate_bundle_update,
+    "podcertificaterequests.certificates.k8s.io": device_requests.validate_unchanged,
+    "storageversionmigrations.storagemigration.k8s.io": migrations.validate_migration_update,
 }
 
 STATUS: Mapping[str, _Update] = {
@@ -199,6 +220,10 @@ STATUS: Mapping[str, _Update] = {
     "flowschemas.flowcontrol.apiserver.k8s.io": flowcontrol.validate_conditions,
     "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io": flowcontrol.validate_conditions,
     "replicationcontrollers": workload_status.validate_replica_set_status,
+    "resourceclaims.resource.k8s.io": device_claims.validate_status,
+    "devicetaintrules.resource.k8s.io": device_slices.validate_taint_rule_status,
+    "podcertificaterequests.certificates.k8s.io": pod_certificates.validate_status,
+    "storageversionmigrations.storagemigration.k8s.io": migrations.validate_status,
 }
 
 

@@ -84,13 +84,14 @@ def compile(
     result: CelType | tuple[CelType, ...] | None = None,
     limits: Limits = DEFAULT,
     structs: Structs | None = None,
+    bindings: bool = False,
 ) -> Program:
     """Raises CelError, whose text is what upstream's users see.
 
-    `structs` says what messages an expression may make, by their names.
+    `structs` says what messages an expression may make, by their names; `bindings`: it may bind.
     """
     try:
-        checked = check(text, parse(text), variables, structs)
+        checked = check(text, parse(text, bindings=bindings), variables, structs)
     except RecursionError:
         raise CelError("compilation failed: the expression is nested too deep") from None
     except CelError as error:

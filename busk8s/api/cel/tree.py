@@ -98,7 +98,8 @@ def _shown(text: str, at: int, why: str) -> str:
 
 
 @lru_cache(maxsize=PARSED_MAX)
-def parse(text: str) -> Node:
+def parse(text: str, *, bindings: bool = False) -> Node:
+    """`bindings`: `cel.bind(name, value, expression)` names a value in an expression."""
     if len(text) > TEXT_LENGTH_MAX:
         raise CelError(
             f"expression code point size exceeds limit: size: {len(text)}, limit {TEXT_LENGTH_MAX}"
@@ -111,7 +112,7 @@ def parse(text: str) -> Node:
         raise CelError("the expression is not text") from None
     message = _syntax("Parsed")()
     _fill(message, _any_value(packed))
-    return _Reader(message.source_info.positions, text).node(message.expr)
+    return _Reader(message.source_info.positions, text, bindings).node(message.expr)
 
 
 def _cleaned(text: str) -> str:
@@ -198,9 +199,9 @@ def _syntax(name: str) -> Any:
 
 
 class _Reader:
-    def __init__(self, positions: Any, text: str) -> None:
+    def __init__(self, positions: Any, text: str, bindings: bool) -> None:
         self._at = {one.key: one.value for one in positions}
-        self._text = text
+        self._text, self._bindings = text, bindings
 
     def node(self, expr: Any) -> Node:
         kind = expr.WhichOneof("kind")
@@ -225,6 +226,8 @@ class _Reader:
     def _call(self, it: Any, at: int) -> Node:
         target = self.node(it.target) if it.HasField("target") else None
         call = Call(at, it.function, target, [self.node(a) for a in it.args])
+        if self._bindings and it.function == "bind" and len(call.args) == 3 and _is_cel(target):
+            return _bound(self, call)
         expand = _MACROS.get((call.function, len(call.args)))
         return expand(self, call) if target is not None and expand else call
 
@@ -336,6 +339,20 @@ def _filtered(call: Call, step: Node) -> Node:
     if len(call.args) == 3:
         return step
     return Call(call.at, "_?_:_", None, [call.args[2], step, _accu(call)])
+
+
+def _is_cel(target: Node | None) -> bool:
+    return isinstance(target, Ident) and target.name == "cel"
+
+
+def _bound(reader: _Reader, call: Call) -> Node:
+    """A fold over nothing, whose accumulator is the name."""
+    name, value, body = call.args
+    if not isinstance(name, Ident):
+        raise reader.refuse(name.at, "cel.bind() variable names must be simple identifiers")
+    at, nothing = call.at, ListOf(call.at, [])
+    same = Ident(at, name.name)
+    return Fold(at, "#unused", "", nothing, name.name, value, Const(at, False), same, body)
 
 
 _MACROS: dict[tuple[str, int], Callable[[_Reader, Call], Node]] = {

@@ -45,6 +45,8 @@ NAME_RULES: Mapping[str, NameErrors] = {
     **dict.fromkeys(_PATH_SEGMENTS, path_segment_errors),
     "services": dns1035_errors,
     "apiservices.apiregistration.k8s.io": path_segment_errors,  # `v1.` is the core group's
+    # It may be named after its signer: its own rules say how (trust_bundles).
+    "clustertrustbundles.certificates.k8s.io": lambda name: (),
 }
 
 

@@ -2,7 +2,6 @@
 
 Owns      required names: a field that its type requires and a decoder would leave empty.
 Leaves    kinds with a module in this package; JSON types and unknown fields (decode).
-Differs from Kubernetes: upstream has rules beyond this for these kinds.
 """
 
 from __future__ import annotations
