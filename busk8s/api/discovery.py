@@ -97,8 +97,13 @@ def aggregated(resources: Iterable[Resource], *, core: bool) -> Json:
     }
 
 
-def version(*, platform: str = "linux/amd64", suffix: str = "busk8s") -> Json:
-    """The body of /version."""
+# What Go calls the machine that the kernel calls otherwise.
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
+
+
+def version(machine: str = "x86_64", *, suffix: str = "busk8s") -> Json:
+    """The body of /version. `machine`: as the kernel calls it."""
+    platform = f"linux/{ARCHITECTURES.get(machine, machine)}"
     major, minor, _patch = KUBERNETES_VERSION.removeprefix("v").split(".")
     return {
         "major": major,
@@ -124,9 +129,9 @@ _BUILD = (
 )  # fmt: skip
 
 
-def build_labels() -> dict[str, str]:
+def build_labels(machine: str) -> dict[str, str]:
     """The labels of the metric kubernetes_build_info, of every component."""
-    said = version()
+    said = version(machine)
     return {label: str(said[key]) for label, key in _BUILD}
 
 

@@ -7,6 +7,7 @@ Leaves    starting several of them (cli.supervisor, cli.up).
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -102,7 +103,7 @@ async def told_client(
 def page_of(client: RestClient, families: Sequence[Family]) -> Page:
     """A component's page of metrics: its own families, and what its client asks."""
     client.counts = RequestCounts(SystemClock())
-    return Page((*families, *client.counts.families()), build=build_labels())
+    return Page((*families, *client.counts.families()), build=build_labels(os.uname().machine))
 
 
 async def run_controller_manager(settings: MasterSettings, data: DataDir, ready: Ready) -> None:

@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from busk8s.api import scheme
 from busk8s.bus.wire import Endpoints
 from busk8s.clock import Clock
 from busk8s.config import ConfigError, DataDir, MasterSettings, listen, own_address, write_private
@@ -143,7 +142,7 @@ async def running(
         http = _http(lambda r: front(r), identity, door, clock, ids, aggregator)
         told = (server, admission.metrics, identity.authenticator.metrics, audit, http)
         health = _health(settled, renewal, store)
-        front = _front(server.dispatch, authorizer, health, audit, told, bus, clock)
+        front = _front(server.dispatch, authorizer, health, audit, told, catalog, bus, clock)
         await http.open(sockets, renewal.follow(pki.server_context(*identity.authorities)))
         stack.push_async_callback(http.close)
         address = Address(service_ip, seen_by_pods(settings), port, identity.published)
@@ -171,10 +170,11 @@ def _front(
     health: Health,
     audit: Auditor,
     told: Sequence[Measured],
+    catalog: Catalog,
     bus: BusFace,
     clock: Clock,
 ) -> Front:
-    requests = RequestMetrics(frozenset((r.group, r.version, r.plural) for r in scheme.SERVED))
+    requests = RequestMetrics(catalog)
     pages = page_of((requests, *told), health)
     asked = bus.components.handlers()
     return Front(

@@ -19,6 +19,9 @@ from busk8s.master.store.watch import Event, WatchCache
 DEFINITIONS = CUSTOMRESOURCEDEFINITIONS.key
 
 
+_BUILT_IN = frozenset((r.group, r.version, r.plural) for r in scheme.SERVED)
+
+
 class Catalog:
     def __init__(self) -> None:
         self.generation = 0
@@ -43,6 +46,10 @@ class Catalog:
 
     def on_change(self, listener: Callable[[], None]) -> None:
         self._listeners.append(listener)
+
+    def __contains__(self, asked: object) -> bool:
+        """Whether (group, version, plural) is served: kept small, each request asks it."""
+        return asked in _BUILT_IN or asked in self._by_plural
 
     def lookup(self, group: str, version: str, plural: str) -> Resource | None:
         """The resource at /apis/<group>/<version>/<plural>; the core group is ""."""

@@ -8,6 +8,7 @@ Invariant what is listed is served: subresources that are refused are left out.
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
@@ -85,7 +86,7 @@ def handlers(resources: Sequence[Resource]) -> Mapping[str, Handler]:
         table[path] = _Either(bodies[path], discovery.aggregated(resources, core=core))
     documents = _Documents(resources)
     table |= {**dict.fromkeys(_DOCUMENTS, documents), "/openapi/v3/": documents}
-    table["/version"] = _Indented(discovery.version())
+    table["/version"] = _Indented(discovery.version(os.uname().machine))
     table[""] = _Indented({"paths": sorted({*bodies, *_ELSEWHERE, *_DOCUMENTS})})
     return table
 

@@ -8,6 +8,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from busk8s.api.discovery import ARCHITECTURES
+
 
 @dataclass(frozen=True, slots=True)
 class Machine:
@@ -22,10 +24,6 @@ class Machine:
     architecture: str
     hostname: str
     swap_bytes: int = 0
-
-
-# What Go calls the machine that the kernel calls otherwise.
-ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
 
 
 def read_machine(root_dir: str) -> Machine:

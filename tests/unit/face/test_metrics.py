@@ -224,3 +224,14 @@ def test_a_gauge_is_asked_when_it_is_told_of() -> None:
     assert told([gauge])["level", ()] == 1
     value[0] = 2.5
     assert told([gauge])["level", ()] == 2.5
+
+
+async def test_more_series_than_there_is_room_for_are_counted_by_their_verb() -> None:
+    served = {("g", "v1", f"kind{number}") for number in range(SERIES_MAX + 5)}
+    metrics = RequestMetrics(served)
+    for group, version, plural in served:
+        metrics.count(Request("GET", f"/apis/{group}/{version}/{plural}/a"), Response(200), 0.1)
+    page = text(metrics.families()).decode()
+    assert page.count("\napiserver_request_total{") == SERIES_MAX + 1
+    other = 'code="200",component="apiserver",dry_run="",group="",resource="",scope=""'
+    assert f'apiserver_request_total{{{other},subresource="",verb="GET",version=""}} 5\n' in page

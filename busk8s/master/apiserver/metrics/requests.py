@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 from busk8s.api.request import Request, Response
 from busk8s.api.warnings.table import DEPRECATED_KINDS
@@ -33,7 +34,14 @@ TERMINATED = frozenset({429, 504})
 
 # verb, dry_run, group, version, resource, subresource, scope, component
 Key = tuple[str, str, str, str, str, str, str, str]
-Served = frozenset[tuple[str, str, str]]
+SERIES_MAX = 10_000  # Definitions come and go: of requests beyond it only the verb is told.
+
+
+class Served(Protocol):
+    """Whether (group, version, plural) is served, and may be labels."""
+
+    def __contains__(self, asked: object, /) -> bool: ...
+
 
 _AT = ("component", "group", "resource", "scope", "subresource", "verb", "version")
 _AT_DRY = ("component", "dry_run", *_AT[1:])
@@ -60,8 +68,6 @@ class Series:
 
 
 class RequestMetrics:
-    """`served`: (group, version, plural) that may be labels."""
-
     def __init__(self, served: Served) -> None:
         self._served = served
         self._series: dict[Key, Series] = {}
@@ -95,7 +101,7 @@ class RequestMetrics:
         key = label(request, self._served)
         series = self._series.get(key)
         if series is None:
-            series = self._series[key] = Series(key, self)
+            series = self._new(key)
         status = response.status
         codes = series.codes
         codes[status] = codes.get(status, 0) + 1
@@ -110,6 +116,14 @@ class RequestMetrics:
             series.sli.observe(seconds - waited.get())
         if series.size is not None and response.stream is None:
             series.size.observe(len(response.body))
+
+    def _new(self, key: Key) -> Series:
+        if len(self._series) >= SERIES_MAX:
+            key = (key[0], "", "", "", "", "", "", "apiserver")
+        series = self._series.get(key)
+        if series is None:
+            series = self._series[key] = Series(key, self)
+        return series
 
     def families(self) -> Sequence[Family]:
         return (

@@ -6,6 +6,7 @@ Leaves    counting (each part), the page (busk8s.exposition).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -27,7 +28,7 @@ class Measured(Protocol):
 
 def page_of(parts: Sequence[Measured], health: Health) -> Page:
     told = [family for part in parts for family in part.families()]
-    return Page(told, health.families(), build=build_labels())
+    return Page(told, health.families(), build=build_labels(os.uname().machine))
 
 
 def gauges(cache: WatchCache) -> Sequence[Family]:

@@ -8,6 +8,7 @@ Source    upstream's kubelet server.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
@@ -172,7 +173,7 @@ class ReadApi:
 
     async def _own(self, query: Query) -> Body:
         families = exposed.own(self._node_name, self._known.seen())
-        return 200, METRICS, Page(families, build=build_labels()).whole()
+        return 200, METRICS, Page(families, build=build_labels(os.uname().machine)).whole()
 
     async def _resource(self, query: Query) -> Body:
         sample, _ = await self._sample()
