@@ -50,6 +50,7 @@ class DefinitionKeeper:
         self._awake = asyncio.Event()
         self._due: dict[str, None] = {}
         self._taken: dict[str, Names] = {}  # By group.
+        self._stuck: dict[str, str] = {}  # Why objects of a definition that ends stay.
         cache = parts.cache
         for definition in sorted(cache.list(DEFINITIONS), key=lambda each: each.revision):
             self._note(definition)
@@ -62,6 +63,7 @@ class DefinitionKeeper:
             if event.type == "DELETED":
                 names = self._taken.get(event.object.glance()["spec"]["group"], {})
                 names.pop(event.object.name, None)
+                self._stuck.pop(event.object.name, None)
                 for waiting in names:  # Whoever wanted one of its names may have it now.
                     self._later(waiting)
             else:
@@ -104,7 +106,8 @@ class DefinitionKeeper:
         if definition is None:
             return True
         data = definition.glance()
-        status = decide(name, data, self._taken[data["spec"]["group"]], self._clock.now())
+        taken, stuck = self._taken[data["spec"]["group"]], self._stuck.get(name, "")
+        status = decide(name, data, taken, self._clock.now(), stuck)
         if status != data.get("status"):
             return await self._write(name, {**data, "status": status})
         return "deletionTimestamp" not in data["metadata"] or await self._empty(definition, data)
@@ -122,8 +125,9 @@ class DefinitionKeeper:
             return True
         stored = stored_as(definition, data)
         for obj in self._cache.list(stored.key)[:DELETES_MAX]:
-            if not obj.deleting and not await self._erase(stored, obj):
+            if not obj.deleting and not await self._erase(definition.name, stored, obj):
                 return False
+        self._stuck.pop(definition.name, None)
         if self._cache.list(stored.key):
             return False
         rest_ = [each for each in data["metadata"]["finalizers"] if each != CLEANUP]
@@ -132,7 +136,7 @@ class DefinitionKeeper:
         code, _ = await ask(self._dispatch, "PUT", path, {**data, "metadata": metadata})
         return code < 400 or code == 404
 
-    async def _erase(self, stored: Resource, obj: Object) -> bool:
+    async def _erase(self, name: str, stored: Resource, obj: Object) -> bool:
         """Delete an object, in the version that is stored: that one may not be served, and nothing
         is converted for it, so a webhook may be gone before."""
         path = f"{stored.path}/{stored.plural}/{obj.name}"
@@ -143,12 +147,14 @@ class DefinitionKeeper:
             await delete_object(self._parts, call, DeleteOptions())
         except (errors.Error, StoreError) as error:
             if getattr(error, "code", 0) not in (404, 409):
-                log.warning("an object of a definition that ends stays", name=path, why=error)
+                if self._stuck.get(name) != str(error):
+                    log.warning("an object of a definition that ends stays", name=path, why=error)
+                self._stuck[name] = str(error)
                 return False
         return True
 
 
-def decide(name: str, data: Json, taken: Names, now: float) -> Json:
+def decide(name: str, data: Json, taken: Names, now: float, stuck: str = "") -> Json:
     """The status definition `name` should have among the others."""
     spec, status = data["spec"], data.get("status") or {}
     names, accepted = spec["names"], dict(status.get("acceptedNames") or {})
@@ -171,8 +177,10 @@ def decide(name: str, data: Json, taken: Names, now: float) -> Json:
         kind, said = "KubernetesAPIApprovalPolicyConformant", (reviewed.reason, reviewed.message)
         _set(conditions, kind, reviewed.approved, *said, now)
     if "deletionTimestamp" in data["metadata"]:
-        text = "CustomResource deletion is in progress"
-        _set(conditions, "Terminating", True, "InstanceDeletionInProgress", text, now)
+        why = ("InstanceDeletionInProgress", "CustomResource deletion is in progress")
+        if stuck:
+            why = ("InstanceDeletionFailed", f"could not issue all deletes: {stuck}")
+        _set(conditions, "Terminating", True, *why, now)
     return {**status, "conditions": conditions, "acceptedNames": accepted}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from conversion_world import (
     url,
     world,
 )
-from hook_server import Certificates, Json, allow, patch
+from hook_server import Certificates, Json, allow, deny, patch
 
 from busk8s.metrics import text
 
@@ -520,6 +521,38 @@ async def test_a_definition_that_ends_needs_no_webhook(certificates: Certificate
             pass
         assert (await api.do("GET", f"{CRDS}/{NAME}"))[0] == 404
         assert api.calls == 0
+
+
+async def test_a_definition_that_cannot_end_says_why(certificates: Certificates) -> None:
+    """An admission webhook refuses the deletes, and then lets them pass."""
+    async with world(certificates, deny("not today")) as api:
+        await api.must("POST", url("v1beta1"), custom("v1beta1"))
+        configuration = _configuration("Validating", api.client)
+        await api.must("POST", f"{HOOKS}/validatingwebhookconfigurations", configuration)
+        api.hooks.answer = _either(deny("not today"))
+        await api.must("DELETE", f"{CRDS}/{NAME}")
+        for _ in range(4):
+            await api.keeper.settle()
+        found = await api.must("GET", f"{CRDS}/{NAME}")
+        [ending] = [c for c in found["status"]["conditions"] if c["type"] == "Terminating"]
+        assert (ending["status"], ending["reason"]) == ("True", "InstanceDeletionFailed")
+        assert ending["message"] == (
+            'could not issue all deletes: admission webhook "h.example.com" denied the request: '
+            "not today"
+        )
+        api.hooks.answer = _either(allow)
+        while await api.keeper.settle():
+            pass
+        assert (await api.do("GET", f"{CRDS}/{NAME}"))[0] == 404
+
+
+def _either(admission: Callable[[Json], Any]) -> Callable[[Json], Any]:
+    """Converts honestly, and answers admission as it is told."""
+
+    def answer(asked: Json) -> Any:
+        return honest(asked) if asked["kind"] == "ConversionReview" else admission(asked)
+
+    return answer
 
 
 async def test_a_version_that_is_not_served_is_never_asked_for(
