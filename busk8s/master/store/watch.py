@@ -152,7 +152,7 @@ class Watcher:
 class _Shelf:
     """Everything of one resource: objects by key, their order, history, watchers."""
 
-    __slots__ = ("history", "objects", "order", "resource", "rounds", "watchers")
+    __slots__ = ("history", "objects", "order", "received", "resource", "rounds", "watchers")
 
     def __init__(self, resource: Resource) -> None:
         self.resource = resource
@@ -160,6 +160,7 @@ class _Shelf:
         self.order: list[tuple[str, str]] = []
         self.history: deque[Event] = deque()
         self.watchers: dict[Watcher, None] = {}
+        self.received = 0  # Changes since the start.
         self.rounds = Rounds(lambda: self.watchers)
 
     def put(self, key: tuple[str, str], obj: Object) -> Object | None:
@@ -243,6 +244,11 @@ class WatchCache:
         shelf = self._shelves.get(resource_key)
         return 0 if shelf is None else len(shelf.objects)
 
+    def received(self, resource_key: str) -> int:
+        """How many changes of a resource came since the start."""
+        shelf = self._shelves.get(resource_key)
+        return 0 if shelf is None else shelf.received
+
     def resources(self) -> Sequence[str]:
         """Keys of the resources that hold or held objects."""
         return sorted(self._shelves)
@@ -285,6 +291,7 @@ class WatchCache:
         for change in changes:
             shelf, event = self._event(change, now)
             shelf.history.append(event)
+            shelf.received += 1
             self._ring.append((shelf, event))
             self._recent.append(event)
             self._ring_bytes += len(event.object.body)

@@ -61,6 +61,9 @@ async def test_the_size_and_the_contents_of_the_store_are_told() -> None:
     await api.must("POST", PODS, pod())
     page = text(api.server.families()).decode()
     assert 'apiserver_storage_objects{resource="pods"} 1\n' in page
+    for what in ("received", "dispatched"):
+        name = f"apiserver_watch_cache_events_{what}_total"
+        assert f'{name}{{group="",resource="pods"}} 1\n' in page
     assert 'apiserver_resource_objects{group="",resource="pods"} 1\n' in page
     (size,) = [line for line in page.splitlines() if line.startswith("apiserver_storage_size_by")]
     assert int(size.split()[-1]) > 100

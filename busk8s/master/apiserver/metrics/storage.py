@@ -133,6 +133,10 @@ class StorageMetrics:
                   lambda: {_split(key): cache.count(key) for key in cache.resources()}, _OF),
             Gauge("apiserver_watch_cache_resource_version", "Revision of the watch cache.",
                   lambda: {_split(key): cache.revision for key in cache.resources()}, _OF),
+            *(Gauge(f"apiserver_watch_cache_events_{what}_total", help,
+                    lambda: {_split(key): cache.received(key) for key in cache.resources()}, _OF,
+                    kind="counter")
+              for what, help in (("received", "Changes read."), ("dispatched", "Changes told."))),
             Gauge("apiserver_terminated_watchers_total", "Watches ended because they were slow.",
                   lambda: {_split(key): n for key, n in cache.overflowed.items()}, _OF,
                   kind="counter"),
