@@ -30,9 +30,22 @@ def default_service(service: Json) -> None:
         spec["externalTrafficPolicy"] = "Cluster"
     if not spec.get("internalTrafficPolicy"):
         spec["internalTrafficPolicy"] = "Cluster"
-    if kind == "LoadBalancer" and "allocateLoadBalancerNodePorts" not in spec:
-        spec["allocateLoadBalancerNodePorts"] = True
+    if kind == "LoadBalancer":
+        spec.setdefault("allocateLoadBalancerNodePorts", True)
+        _ip_modes(service)
     _families(spec)
+
+
+def _ip_modes(service: Json) -> None:
+    """Of the balancer's addresses; lists are made anew, as a stored object may share them."""
+    status = service.get("status") or {}
+    balancer = status.get("loadBalancer") or {}
+    ways = balancer.get("ingress") or ()
+    if any(way.get("ip") and way.get("ipMode") is None for way in ways):
+        filled = [
+            {**way, "ipMode": way.get("ipMode") or "VIP"} if way.get("ip") else way for way in ways
+        ]
+        service["status"] = {**status, "loadBalancer": {**balancer, "ingress": filled}}
 
 
 def _session_affinity(spec: Json) -> None:

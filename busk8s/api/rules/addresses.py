@@ -16,6 +16,7 @@ from busk8s.errors import Cause
 
 IP_MESSAGE = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
 CIDR_MESSAGE = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
+_LOCAL_MULTICAST = tuple(map(ipaddress.ip_network, ("224.0.0.0/24", "ff02::/16")))
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -57,6 +58,27 @@ def cidr_errors(text: str, path: str, old: Collection[str] = ()) -> list[Cause]:
     if network.network_address != ipaddress.ip_address(address):
         return [invalid(path, text, "must not have bits set beyond the prefix length")]
     return []
+
+
+def reachable_errors(text: str, path: str) -> list[Cause]:
+    """Endpoints and external IPs must be addresses that others can reach."""
+    try:
+        address = ipaddress.ip_address(_without_zeros(text))
+    except ValueError:
+        return [invalid(path, text, "must be a valid IP address")]
+    causes: list[Cause] = []
+    if address.is_unspecified:
+        causes.append(invalid(path, text, f"may not be unspecified ({text})"))
+    if address.is_loopback:
+        detail = "may not be in the loopback range (127.0.0.0/8, ::1/128)"
+        causes.append(invalid(path, text, detail))
+    if address.is_link_local:
+        detail = "may not be in the link-local range (169.254.0.0/16, fe80::/10)"
+        causes.append(invalid(path, text, detail))
+    if any(address in network for network in _LOCAL_MULTICAST):
+        detail = "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"
+        causes.append(invalid(path, text, detail))
+    return causes
 
 
 def parse_cidr(text: str) -> Network | None:

@@ -11,7 +11,6 @@ from typing import Any
 
 from busk8s.api.meta import (
     NameErrors,
-    dns1035_errors,
     label_errors,
     label_value_errors,
     path_segment_errors,
@@ -35,7 +34,7 @@ Json = dict[str, Any]
 ANNOTATIONS_BYTES_MAX = 256 * 1024
 STANDARD_FINALIZERS = frozenset(("kubernetes", "orphan", "foregroundDeletion"))
 
-_LABELS = ("namespaces", "statefulsets.apps", "workloads.scheduling.k8s.io")
+_LABELS = ("namespaces", "services", "statefulsets.apps", "workloads.scheduling.k8s.io")
 _PATH_SEGMENTS = tuple(
     f"{plural}.rbac.authorization.k8s.io"
     for plural in ("roles", "rolebindings", "clusterroles", "clusterrolebindings")
@@ -43,7 +42,6 @@ _PATH_SEGMENTS = tuple(
 NAME_RULES: Mapping[str, NameErrors] = {
     **dict.fromkeys(_LABELS, label_errors),
     **dict.fromkeys(_PATH_SEGMENTS, path_segment_errors),
-    "services": dns1035_errors,
     "apiservices.apiregistration.k8s.io": path_segment_errors,  # `v1.` is the core group's
     # It may be named after its signer: its own rules say how (trust_bundles).
     "clustertrustbundles.certificates.k8s.io": lambda name: (),

@@ -1,27 +1,24 @@
-"""Services and endpoint slices.
+"""Services: what they select, their ports, and the addresses they have or ask for.
 
-Source    Kubernetes API reference, ServiceSpec and EndpointSlice; the rules of core and
-          discovery validation.
+Leaves    giving addresses and ports out (apiserver), endpoint slices.
+Source    Kubernetes API reference, ServiceSpec; the rules of core validation.
 """
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Any
 
 from busk8s.api.meta import label_errors, qualified_name_errors, subdomain_errors
-from busk8s.api.rules.addresses import IP_MESSAGE, is_ip
+from busk8s.api.rules.addresses import cidr_errors, ip_errors, is_ip, reachable_errors
 from busk8s.api.rules.cause import (
     duplicate,
     forbidden,
-    immutable,
     in_range,
     invalid,
     invalid_each,
     not_supported,
     one_of,
     required,
-    too_many,
 )
 from busk8s.api.rules.metadata import validate_labels
 from busk8s.api.rules.ports import PORT_MAX, PROTOCOLS, validate_port_or_name
@@ -34,93 +31,166 @@ AFFINITIES = ("ClientIP", "None")
 TRAFFIC_POLICIES = ("Cluster", "Local")
 FAMILIES = ("IPv4", "IPv6")
 FAMILY_POLICIES = ("PreferDualStack", "RequireDualStack", "SingleStack")
-DISTRIBUTIONS = ("PreferClose", "PreferSameNode", "PreferSameZone")
+DISTRIBUTIONS = ("PreferClose", "PreferSameZone", "PreferSameNode")
+IP_MODES = ("Proxy", "VIP")
 AFFINITY_TIMEOUT_MAX_S = 86400
-ADDRESS_TYPES = ("FQDN", "IPv4", "IPv6")
-ENDPOINTS_MAX = 1000
-ENDPOINT_ADDRESSES_MAX = 100
-SLICE_PORTS_MAX = 20000
-_BALANCER_ONLY = ("loadBalancerSourceRanges", "loadBalancerClass", "allocateLoadBalancerNodePorts")
+SOURCE_RANGES = "service.beta.kubernetes.io/load-balancer-source-ranges"
+HINTS = "service.kubernetes.io/topology-aware-hints"
+MODE = "service.kubernetes.io/topology-mode"
 _ONLY_BALANCER = "may only be used when `type` is 'LoadBalancer'"
+_NOT_FOR_NAMES = "may not be set for ExternalName services"
+_KEPT = "may not change once set"
 
 
 def validate_service(service: Json, causes: list[Cause]) -> None:
-    spec = service.get("spec") or {}
-    kind = spec.get("type") or ""
-    if kind not in TYPES:
-        causes += one_of("spec.type", kind, TYPES)
-    headless = spec.get("clusterIP") == "None"
-    ports = spec.get("ports")
+    _validate(service, {}, causes)
+
+
+def validate_service_update(new: Json, old: Json, causes: list[Cause]) -> None:
+    spec, was = new.get("spec") or {}, old.get("spec") or {}
+    if "ExternalName" not in (spec.get("type"), was.get("type")):
+        _validate_kept(spec, was, causes)
+    name = "loadBalancerClass"
+    if spec.get("type") == was.get("type") == "LoadBalancer" and spec.get(name) != was.get(name):
+        causes.append(invalid(f"spec.{name}", spec.get(name), _KEPT))
+    port = "healthCheckNodePort"
+    kept = (spec.get(port) or was.get(port)) == was.get(port)
+    if _checks_health(spec) and _checks_health(was) and not kept:
+        causes.append(forbidden(f"spec.{port}", "field is immutable"))
+    _validate(new, old, causes)
+
+
+def _validate(service: Json, old: Json, causes: list[Cause]) -> None:
+    """`old`: empty on create. In upstream's order."""
+    spec, was = service.get("spec") or {}, old.get("spec") or {}
+    kind, headless = spec.get("type") or "", _is_headless(spec)
+    notes = (service.get("metadata") or {}).get("annotations") or {}
+    if notes.get(MODE, notes.get(HINTS)) != notes.get(HINTS, notes.get(MODE)):
+        detail = f"must match annotations[{HINTS}] when both are specified"
+        causes.append(invalid(f"metadata.annotations[{MODE}]", notes[MODE], detail))
+    ports = spec.get("ports") or []
     if not ports and not headless and kind != "ExternalName":
         causes.append(required("spec.ports"))
     if kind == "ExternalName":
         _validate_external_name(spec, causes)
-    _validate_ports(ports or [], kind, causes)
+    elif headless and kind in ("LoadBalancer", "NodePort"):
+        detail = f"may not be set to 'None' for {kind} services"
+        causes.append(invalid("spec.clusterIPs[0]", "None", detail))
+    _validate_ports(ports, causes)
     if selector := spec.get("selector"):
         causes += validate_labels(selector, "spec.selector")
     _validate_affinity(spec, causes)
+    if kind != "ExternalName":
+        _validate_cluster_ips(spec, was, causes)
+    for index, ip in enumerate(spec.get("externalIPs") or ()):
+        here = f"spec.externalIPs[{index}]"
+        errors = ip_errors(ip, here, was.get("externalIPs") or ())
+        causes += errors or reachable_errors(ip, here)
+    causes += one_of("spec.type", kind, TYPES)
+    _validate_port_uses(ports, kind, causes)
+    _validate_source_ranges(service, old, causes)
+    if spec.get("allocateLoadBalancerNodePorts") is not None and kind != "LoadBalancer":
+        causes.append(forbidden("spec.allocateLoadBalancerNodePorts", _ONLY_BALANCER))
+    if (name := spec.get("loadBalancerClass")) is not None:
+        if kind == "LoadBalancer":
+            causes += invalid_each("spec.loadBalancerClass", name, qualified_name_errors(name))
+        else:
+            causes.append(forbidden("spec.loadBalancerClass", _ONLY_BALANCER))
     _validate_traffic(spec, kind, causes)
-    _validate_addresses(spec, kind, causes)
+
+
+def _is_headless(spec: Json) -> bool:
+    return _ips(spec) == ["None"]
+
+
+def _checks_health(spec: Json) -> bool:
+    return spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local"
 
 
 def _validate_external_name(spec: Json, causes: list[Cause]) -> None:
-    name = spec.get("externalName") or ""
+    if spec.get("clusterIP") or spec.get("clusterIPs"):
+        causes.append(forbidden("spec.clusterIPs", _NOT_FOR_NAMES))
+    if spec.get("ipFamilies"):
+        causes.append(forbidden("spec.ipFamilies", _NOT_FOR_NAMES))
+    if spec.get("ipFamilyPolicy") is not None:
+        causes.append(forbidden("spec.ipFamilyPolicy", _NOT_FOR_NAMES))
+    name = (spec.get("externalName") or "").removesuffix(".")
     if not name:
         causes.append(required("spec.externalName"))
     else:
-        causes += invalid_each("spec.externalName", name, subdomain_errors(name.rstrip(".")))
-    if spec.get("clusterIP"):
-        causes.append(forbidden("spec.clusterIPs", "may not be set when `type` is 'ExternalName'"))
+        causes += invalid_each("spec.externalName", name, subdomain_errors(name))
 
 
-def _validate_ports(ports: list[Json], kind: str, causes: list[Cause]) -> None:
-    names, numbers, node_ports = set(), set(), set()
+def _validate_ports(ports: list[Json], causes: list[Cause]) -> None:
+    names = set()
     for index, port in enumerate(ports):
-        here = f"spec.ports[{index}]"
-        name = port.get("name") or ""
-        if not name:
-            if len(ports) > 1:
-                causes.append(required(f"{here}.name"))
-        else:
+        here, name = f"spec.ports[{index}]", port.get("name") or ""
+        if name:
             causes += invalid_each(f"{here}.name", name, label_errors(name))
             if name in names:
                 causes.append(duplicate(f"{here}.name", name))
             names.add(name)
+        elif len(ports) > 1:
+            causes.append(required(f"{here}.name"))
         causes += in_range(f"{here}.port", port.get("port", 0), 1, PORT_MAX)
         causes += one_of(f"{here}.protocol", port.get("protocol"), PROTOCOLS)
         causes += validate_port_or_name(port.get("targetPort"), f"{here}.targetPort")
-        if protocol := port.get("appProtocol"):
+        if (protocol := port.get("appProtocol")) is not None:
             errors = qualified_name_errors(protocol)
             causes += invalid_each(f"{here}.appProtocol", protocol, errors)
-        key = (port.get("protocol"), port.get("port"))
-        if key in numbers:
-            causes.append(duplicate(here, {"protocol": key[0], "port": key[1]}))
-        numbers.add(key)
-        if node_port := port.get("nodePort"):
-            if kind not in ("NodePort", "LoadBalancer"):
-                detail = f"may not be used when `type` is '{kind}'"
-                causes.append(forbidden(f"{here}.nodePort", detail))
-            if (key[0], node_port) in node_ports:
-                causes.append(duplicate(f"{here}.nodePort", node_port))
-            node_ports.add((key[0], node_port))
+
+
+def _validate_port_uses(ports: list[Json], kind: str, causes: list[Cause]) -> None:
+    """No number twice, but for different protocols."""
+    if kind == "ClusterIP":
+        detail = "may not be used when `type` is 'ClusterIP'"
+        causes += [
+            forbidden(f"spec.ports[{index}].nodePort", detail)
+            for index, port in enumerate(ports)
+            if port.get("nodePort")
+        ]
+    for field in ("nodePort", "port"):
+        seen = set()
+        for index, port in enumerate(ports):
+            protocol, number = port.get("protocol"), port.get(field)
+            if field == "nodePort" and not number:
+                continue
+            if (protocol, number) in seen:
+                here = f"spec.ports[{index}]"
+                causes.append(
+                    duplicate(f"{here}.nodePort", number)
+                    if field == "nodePort"
+                    else duplicate(here, _shown(protocol, number))
+                )
+            seen.add((protocol, number))
+
+
+def _shown(protocol: Any, number: Any) -> Json:
+    """As upstream's internal type is written out."""
+    return {
+        "Name": "", "Protocol": protocol, "AppProtocol": None, "Port": number, "TargetPort": 0,
+        "NodePort": 0,
+    }  # fmt: skip
 
 
 def _validate_affinity(spec: Json, causes: list[Cause]) -> None:
     affinity, config = spec.get("sessionAffinity"), spec.get("sessionAffinityConfig")
+    path = "spec.sessionAffinityConfig"
     causes += one_of("spec.sessionAffinity", affinity, AFFINITIES)
-    if affinity == "None":
-        if config is not None:
-            detail = "must not be set when session affinity is None"
-            causes.append(forbidden("spec.sessionAffinityConfig", detail))
+    if affinity == "None" and config is not None:
+        causes.append(forbidden(path, "must not be set when session affinity is None"))
+    if affinity != "ClientIP":
         return
-    timeout = ((config or {}).get("clientIP") or {}).get("timeoutSeconds")
-    path = "spec.sessionAffinityConfig.clientIP.timeoutSeconds"
-    if affinity == "ClientIP":
-        if timeout is None:
-            causes.append(required(path, "when session affinity type is ClientIP"))
-        elif not 0 < timeout <= AFFINITY_TIMEOUT_MAX_S:
-            detail = f"must be greater than 0 and less than {AFFINITY_TIMEOUT_MAX_S}"
-            causes.append(invalid(path, timeout, detail))
+    missing = "when session affinity type is ClientIP"
+    if config is None:
+        causes.append(required(path, missing))
+    elif config.get("clientIP") is None:
+        causes.append(required(f"{path}.clientIP", missing))
+    elif (timeout := config["clientIP"].get("timeoutSeconds")) is None:
+        causes.append(required(f"{path}.clientIP.timeoutSeconds", missing))
+    elif not 0 < timeout <= AFFINITY_TIMEOUT_MAX_S:
+        detail = f"must be greater than 0 and less than {AFFINITY_TIMEOUT_MAX_S}"
+        causes.append(invalid(f"{path}.clientIP.timeoutSeconds", timeout, detail))
 
 
 def _validate_traffic(spec: Json, kind: str, causes: list[Cause]) -> None:
@@ -135,145 +205,146 @@ def _validate_traffic(spec: Json, kind: str, causes: list[Cause]) -> None:
             causes.append(not_supported("spec.externalTrafficPolicy", policy, TRAFFIC_POLICIES))
     elif external:
         causes.append(required("spec.externalTrafficPolicy"))
-    if policy := spec.get("internalTrafficPolicy"):
-        causes += one_of("spec.internalTrafficPolicy", policy, TRAFFIC_POLICIES)
-    if distribution := spec.get("trafficDistribution"):
-        causes += one_of("spec.trafficDistribution", distribution, DISTRIBUTIONS)
     if number := spec.get("healthCheckNodePort"):
-        causes += in_range("spec.healthCheckNodePort", number, 1, PORT_MAX)
-        if kind != "LoadBalancer" or spec.get("externalTrafficPolicy") != "Local":
-            detail = "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is"
-            causes.append(invalid("spec.healthCheckNodePort", number, f"{detail} 'Local'"))
-    if kind != "LoadBalancer":
-        causes.extend(
-            forbidden(f"spec.{name}", _ONLY_BALANCER)
-            for name in _BALANCER_ONLY
-            if spec.get(name) not in (None, "", [])
-        )
+        if _checks_health(spec):
+            causes += in_range("spec.healthCheckNodePort", number, 1, PORT_MAX)
+        else:
+            detail = (
+                "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is "
+                "'Local'"
+            )
+            causes.append(invalid("spec.healthCheckNodePort", number, detail))
+    inside = spec.get("internalTrafficPolicy")
+    if inside is None:
+        if kind in ("NodePort", "LoadBalancer", "ClusterIP"):
+            causes.append(required("spec.internalTrafficPolicy"))
+    elif inside not in TRAFFIC_POLICIES:
+        causes.append(not_supported("spec.internalTrafficPolicy", inside, TRAFFIC_POLICIES))
+    distribution = spec.get("trafficDistribution")
+    if distribution is not None and distribution not in DISTRIBUTIONS:
+        causes.append(not_supported("spec.trafficDistribution", distribution, DISTRIBUTIONS))
 
 
-def _validate_addresses(spec: Json, kind: str, causes: list[Cause]) -> None:
-    for index, ip in enumerate(spec.get("externalIPs") or ()):
-        causes += _unspecial(ip, f"spec.externalIPs[{index}]")
-    for index, cidr in enumerate(spec.get("loadBalancerSourceRanges") or ()):
-        if not _is_cidr(cidr.strip()):
-            detail = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
-            causes.append(invalid(f"spec.loadBalancerSourceRanges[{index}]", cidr, detail))
-    if kind == "ExternalName":
-        return
+def _validate_source_ranges(service: Json, old: Json, causes: list[Cause]) -> None:
+    """The field, or the annotation that was before it; blanks around a range are let pass."""
+    spec = service.get("spec") or {}
+    other = spec.get("type") != "LoadBalancer"
+    notes, before = (
+        (each.get("metadata") or {}).get("annotations") or {} for each in (service, old)
+    )
+    if ranges := spec.get("loadBalancerSourceRanges"):
+        path = "spec.LoadBalancerSourceRanges"
+        had = (old.get("spec") or {}).get("loadBalancerSourceRanges") or ()
+        if other:
+            causes.append(forbidden(path, _ONLY_BALANCER))
+        known = [each.strip() for each in had]
+        for index, text in enumerate(ranges):
+            causes += cidr_errors(text.strip(), f"{path}[{index}]", known)
+    elif (text := notes.get(SOURCE_RANGES)) is not None:
+        path = f"metadata.annotations[{SOURCE_RANGES}]"
+        if other:
+            causes.append(forbidden(path, _ONLY_BALANCER))
+        if text != before.get(SOURCE_RANGES) and text.strip():
+            for each in text.split(","):
+                causes += cidr_errors(each.strip(), path)
+
+
+def _validate_cluster_ips(spec: Json, was: Json, causes: list[Cause]) -> None:
     ip, ips = spec.get("clusterIP") or "", spec.get("clusterIPs") or []
-    if ips and ip != ips[0]:
-        detail = "first value must match `clusterIP`"
-        causes.append(invalid("spec.clusterIPs", ips, detail))
-    for index, each in enumerate(ips or ([ip] if ip else [])):
-        if each not in ("", "None") and not is_ip(each):
-            causes.append(invalid(f"spec.clusterIPs[{index}]", each, IP_MESSAGE))
-    families = spec.get("ipFamilies") or []
+    path, families = "spec.clusterIPs", spec.get("ipFamilies") or []
+    if ip and ips and ip != ips[0]:
+        causes.append(invalid(path, ips, "first value must match `clusterIP`"))
+    elif ips and not ip:
+        detail = "must be empty when `clusterIP` is not specified"
+        causes.append(invalid(path, ips, detail))
     for index, family in enumerate(families):
-        causes += one_of(f"spec.ipFamilies[{index}]", family, FAMILIES)
+        if family not in FAMILIES:
+            causes.append(not_supported(f"spec.ipFamilies[{index}]", family, FAMILIES))
         if family in families[:index]:
             causes.append(duplicate(f"spec.ipFamilies[{index}]", family))
-    if policy := spec.get("ipFamilyPolicy"):
-        causes += one_of("spec.ipFamilyPolicy", policy, FAMILY_POLICIES)
+    policy = spec.get("ipFamilyPolicy")
+    if policy is not None and policy not in FAMILY_POLICIES:
+        causes.append(not_supported("spec.ipFamilyPolicy", policy, FAMILY_POLICIES))
+    _validate_ips(_ips(spec), families, _ips(was), path, causes)
 
 
-def _is_cidr(text: str) -> bool:
-    try:
-        ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        return False
-    return "/" in text
-
-
-def validate_service_update(new: Json, old: Json, causes: list[Cause]) -> None:
-    validate_service(new, causes)
-    spec, was = new.get("spec") or {}, old.get("spec") or {}
-    if "ExternalName" in (spec.get("type"), was.get("type")):
+def _validate_ips(
+    ips: list[str], families: list[str], had: list[str], path: str, causes: list[Cause]
+) -> None:
+    wrong: list[Cause] = []
+    for index, ip in enumerate(ips):
+        if index == 0 and ip == "None":
+            if len(ips) > 1:
+                wrong.append(invalid(path, ips, "'None' must be the first and only value"))
+        else:
+            wrong += ip_errors(ip, f"{path}[{index}]", had)
+    causes += wrong
+    if len(ips) > 2:
+        causes.append(invalid(path, ips, "may only hold up to 2 values"))
+    if wrong or ips == ["None"]:
         return
-    ip, had = spec.get("clusterIP"), was.get("clusterIP")
-    if had and ip and ip != had:
-        causes.append(invalid("spec.clusterIPs[0]", [ip], "may not change once set"))
-    families, before = spec.get("ipFamilies") or [], was.get("ipFamilies") or []
-    if families and before and families[0] != before[0]:
-        causes.append(invalid("spec.ipFamilies[0]", families, "may not change once set"))
-    if spec.get("type") == was.get("type") == "LoadBalancer":
-        name = "loadBalancerClass"
-        if was.get(name) and spec.get(name) != was[name]:
-            causes.append(invalid(f"spec.{name}", spec.get(name), "may not change once set"))
+    six = [":" in ip for ip in ips]
+    if len(ips) > 1 and len(set(six)) != len(ips):
+        detail = "may specify no more than one IP for each IP family"
+        causes.append(invalid(path, ips, detail))
+    for index, (ip, family) in enumerate(zip(ips, families, strict=False)):
+        if family in FAMILIES and six[index] is not (family == "IPv6"):
+            detail = f"expected an {family} value as indicated by `ipFamilies[{index}]`"
+            causes.append(invalid(f"{path}[{index}]", ip, detail))
 
 
-def _unspecial(ip: str, path: str) -> list[Cause]:
-    """Endpoints and external IPs must be addresses that others can reach."""
-    if not is_ip(ip):
-        return [invalid(path, ip, IP_MESSAGE)]
-    address = ipaddress.ip_address(ip)
-    if address.is_unspecified:
-        return [invalid(path, ip, f"may not be unspecified ({ip})")]
-    if address.is_loopback:
-        return [invalid(path, ip, "may not be in the loopback range (127.0.0.0/8, ::1/128)")]
-    if address.is_link_local:
-        detail = "may not be in the link-local range (169.254.0.0/16, fe80::/10)"
-        return [invalid(path, ip, detail)]
-    if address.is_multicast and ip.startswith(("224.0.0.", "ff02")):
-        detail = "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"
-        return [invalid(path, ip, detail)]
-    return []
+def _validate_kept(spec: Json, was: Json, causes: list[Cause]) -> None:
+    """The first address and family stay; a second one may come and, said so, go."""
+    headless, before = _is_headless(spec), _is_headless(was)
+    single = spec.get("ipFamilyPolicy") == "SingleStack"
+    ips, had = _ips(spec), _ips(was)
+    if not (headless and before) and ips:
+        _kept(ips, had, "spec.clusterIPs", causes)
+        if len(had) > len(ips) == 1 and not single:
+            detail = "must be set to 'SingleStack' when releasing the secondary clusterIP"
+            causes.append(invalid("spec.ipFamilyPolicy", spec.get("ipFamilyPolicy"), detail))
+    families, old = spec.get("ipFamilies") or [], was.get("ipFamilies") or []
+    if not headless and not before and families:
+        _kept(families, old, "spec.ipFamilies", causes)
+        if len(old) > len(families) == 1 and not single:
+            detail = "must be set to 'SingleStack' when releasing the secondary ipFamily"
+            causes.append(invalid("spec.ipFamilyPolicy", spec.get("ipFamilyPolicy"), detail))
 
 
-def validate_endpoint_slice(endpoint_slice: Json, causes: list[Cause]) -> None:
-    kind = endpoint_slice.get("addressType") or ""
-    causes += one_of("addressType", kind, ADDRESS_TYPES)
-    endpoints = endpoint_slice.get("endpoints") or []
-    if len(endpoints) > ENDPOINTS_MAX:
-        causes.append(too_many("endpoints", len(endpoints), ENDPOINTS_MAX))
+def _ips(spec: Json) -> list[str]:
+    """The one stands for the list until that is filled."""
+    return spec.get("clusterIPs") or ([spec["clusterIP"]] if spec.get("clusterIP") else [])
+
+
+def _kept(now: list[str], before: list[str], path: str, causes: list[Cause]) -> None:
+    looked_at = len(before) if len(now) == len(before) else 1
+    for index, (new, old) in enumerate(zip(now[:looked_at], before, strict=False)):
+        if new != old:
+            causes.append(invalid(f"{path}[{index}]", now, _KEPT))
+
+
+def validate_service_status(new: Json, old: Json, causes: list[Cause]) -> None:
+    balancer, before = ((each.get("status") or {}).get("loadBalancer") or {} for each in (new, old))
+    path, ways = "status.loadBalancer.ingress", balancer.get("ingress") or []
+    if (new.get("spec") or {}).get("type") != "LoadBalancer":
+        if ways:
+            detail = "may only be used when `spec.type` is 'LoadBalancer'"
+            causes.append(forbidden(path, detail))
         return
-    for index, endpoint in enumerate(endpoints):
-        _validate_endpoint(endpoint, kind, f"endpoints[{index}]", causes)
-    _validate_slice_ports(endpoint_slice.get("ports") or [], causes)
-
-
-def _validate_endpoint(endpoint: Json, kind: str, path: str, causes: list[Cause]) -> None:
-    addresses = endpoint.get("addresses") or []
-    if not addresses:
-        causes.append(required(f"{path}.addresses", "must contain at least 1 address"))
-    elif len(addresses) > ENDPOINT_ADDRESSES_MAX:
-        causes.append(too_many(f"{path}.addresses", len(addresses), ENDPOINT_ADDRESSES_MAX))
-    for index, address in enumerate(addresses):
-        here = f"{path}.addresses[{index}]"
-        if kind == "FQDN":
-            causes += invalid_each(here, address, subdomain_errors(address))
-        elif kind in FAMILIES:
-            causes += _unspecial(address, here)
-            if is_ip(address) and (":" in address) is (kind == "IPv4"):
-                causes.append(invalid(here, address, f"must be a valid {kind} address"))
-    if hostname := endpoint.get("hostname"):
-        causes += invalid_each(f"{path}.hostname", hostname, label_errors(hostname))
-    if node := endpoint.get("nodeName"):
-        causes += invalid_each(f"{path}.nodeName", node, subdomain_errors(node))
-    for index, zone in enumerate((endpoint.get("hints") or {}).get("forZones") or ()):
-        if not zone.get("name"):
-            causes.append(required(f"{path}.hints.forZones[{index}].name"))
-
-
-def _validate_slice_ports(ports: list[Json], causes: list[Cause]) -> None:
-    if len(ports) > SLICE_PORTS_MAX:
-        causes.append(too_many("ports", len(ports), SLICE_PORTS_MAX))
-        return
-    names = set()
-    for index, port in enumerate(ports):
-        name = port.get("name") or ""
-        if name:
-            causes += invalid_each(f"ports[{index}].name", name, label_errors(name))
-        if name in names:
-            causes.append(duplicate(f"ports[{index}].name", name))
-        names.add(name)
-        causes += one_of(f"ports[{index}].protocol", port.get("protocol"), PROTOCOLS)
-        if protocol := port.get("appProtocol"):
-            errors = qualified_name_errors(protocol)
-            causes += invalid_each(f"ports[{index}].appProtocol", protocol, errors)
-
-
-def validate_endpoint_slice_update(new: Json, old: Json, causes: list[Cause]) -> None:
-    validate_endpoint_slice(new, causes)
-    if new.get("addressType") != old.get("addressType"):
-        causes.append(immutable("addressType", new.get("addressType")))
+    known = [each["ip"] for each in before.get("ingress") or () if each.get("ip")]
+    for index, way in enumerate(ways):
+        here, ip, mode = f"{path}[{index}]", way.get("ip"), way.get("ipMode")
+        if ip:
+            causes += ip_errors(ip, f"{here}.ip", known)
+        if mode is None:
+            if ip:
+                causes.append(required(f"{here}.ipMode", "must be specified when `ip` is set"))
+        elif not ip:
+            causes.append(forbidden(f"{here}.ipMode", "may not be specified when `ip` is not set"))
+        elif mode not in IP_MODES:
+            causes.append(not_supported(f"{here}.ipMode", mode, IP_MODES))
+        if host := way.get("hostname"):
+            causes += invalid_each(f"{here}.hostname", host, subdomain_errors(host))
+            if is_ip(host):
+                detail = "must be a DNS name, not an IP address"
+                causes.append(invalid(f"{here}.hostname", host, detail))
