@@ -22,7 +22,10 @@ REVIEW_VERSIONS = ("v1", "v1beta1")
 _PATH = "spec.conversion"
 
 
-def conversion_failures(conversion: Json | None, was: Json | None) -> list[Cause]:
+def conversion_failures(
+    conversion: Json | None, was: Json | None, *, established: bool = False
+) -> list[Cause]:
+    """`was`: what an update replaces, of a definition that is `established` or not yet."""
     if conversion is None:
         return []
     causes: list[Cause] = []
@@ -39,9 +42,9 @@ def conversion_failures(conversion: Json | None, was: Json | None) -> list[Cause
             causes.append(required(f"{_PATH}.webhookClientConfig", detail))
         else:
             validate_client(client, f"{_PATH}.webhookClientConfig", causes)
-            if was is not None:
-                causes += _bundle_failures(client, was)
-        return causes + _review_failures(versions)
+            if established:
+                causes += _bundle_failures(client, was or {})
+        return causes + _review_failures(versions, was)
     detail = "should not be set when strategy is not set to Webhook"
     if client is not None:
         causes.append(forbidden(f"{_PATH}.webhookClientConfig", detail))
@@ -50,7 +53,14 @@ def conversion_failures(conversion: Json | None, was: Json | None) -> list[Cause
     return causes
 
 
-def _review_failures(versions: list[str]) -> list[Cause]:
+def bundle_is_sound(conversion: Json | None) -> bool:
+    """Whether the webhook can be called at all: before, its kind is not served."""
+    client = ((conversion or {}).get("webhook") or {}).get("clientConfig") or {}
+    bundle = client.get("caBundle")
+    return not bundle or _is_pem(bundle)
+
+
+def _review_failures(versions: list[str], was: Json | None) -> list[Cause]:
     path = f"{_PATH}.conversionReviewVersions"
     if not versions:
         return [required(path)]
@@ -60,14 +70,16 @@ def _review_failures(versions: list[str]) -> list[Cause]:
             causes.append(invalid(f"{path}[{at}]", version, "duplicate version"))
             continue
         causes += [invalid(f"{path}[{at}]", version, e) for e in dns1035_errors(version)]
-    if not set(versions) & set(REVIEW_VERSIONS):
+    before = ((was or {}).get("webhook") or {}).get("conversionReviewVersions")
+    known = not before or set(before) & set(REVIEW_VERSIONS)  # What was unknown may stay so.
+    if known and not set(versions) & set(REVIEW_VERSIONS):
         detail = f"must include at least one of {', '.join(REVIEW_VERSIONS)}"
         causes.append(invalid(path, versions, detail))
     return causes
 
 
 def _bundle_failures(client: Json, was: Json) -> list[Cause]:
-    """A bundle that was legal may not become an illegal one."""
+    """A bundle that was legal, or was not there, may not become an illegal one."""
     bundle = client.get("caBundle")
     before = ((was.get("webhook") or {}).get("clientConfig") or {}).get("caBundle")
     if not bundle or _is_pem(bundle) or (before and not _is_pem(before)):

@@ -76,7 +76,7 @@ def validate_definition(new: Json, old: Json | None = None) -> list[Cause]:
         if name != f"{names.get('plural', '')}.{spec.get('group', '')}":
             detail = 'must be spec.names.plural+"."+spec.group'
             causes.append(invalid("metadata.name", name, detail))
-    causes += _spec_failures(spec, (old or {}).get("spec") or {})
+    causes += _spec_failures(spec, old or {})
     if old is not None:
         causes += _update_failures(spec, old)
     causes += validate_definition_status(new)
@@ -101,8 +101,10 @@ def established(definition: Json) -> bool:
     return any(c.get("type") == "Established" and c.get("status") == "True" for c in conditions)
 
 
-def _spec_failures(spec: Json, old: Json) -> list[Cause]:
+def _spec_failures(spec: Json, definition: Json) -> list[Cause]:
+    """`definition`: the whole of what is replaced."""
     causes: list[Cause] = []
+    old = definition.get("spec") or {}
     group = spec.get("group") or ""
     if not group:
         causes.append(required("spec.group"))
@@ -121,7 +123,8 @@ def _spec_failures(spec: Json, old: Json) -> list[Cause]:
         if not names.get(name):
             causes.append(required(f"spec.names.{name}"))
     causes += _name_failures(names, "spec.names")
-    causes += conversion_failures(spec.get("conversion"), old.get("conversion"))
+    conversion, before = spec.get("conversion"), old.get("conversion")
+    causes += conversion_failures(conversion, before, established=established(definition))
     return causes
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from busk8s import errors
 from busk8s.api import scheme
 from busk8s.api.custom.approval import approval
+from busk8s.api.custom.conversions import bundle_is_sound
 from busk8s.api.definitions import stored_as
 from busk8s.api.meta import format_time
 from busk8s.api.object import Json, Object
@@ -166,7 +167,11 @@ def decide(name: str, data: Json, taken: Names, now: float, stuck: str = "") -> 
     else:
         _set(conditions, "NamesAccepted", False, *conflict, now)
     established = _is(conditions, "Established")
-    if conflict is None and "deletionTimestamp" not in data["metadata"]:
+    ending = "deletionTimestamp" in data["metadata"]
+    if conflict is None and not established and not bundle_is_sound(spec.get("conversion")):
+        text = "The conversion webhook CABundle is invalid"
+        _set(conditions, "Established", False, "InvalidCABundle", text, now)
+    elif conflict is None and not ending:
         text = "the initial names have been accepted"
         _set(conditions, "Established", True, "InitialNamesAccepted", text, now)
     elif conflict is not None and not established:

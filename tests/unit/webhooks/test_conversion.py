@@ -18,6 +18,7 @@ from conversion_world import (
     changing,
     converted,
     custom,
+    definition,
     events,
     fields,
     honest,
@@ -521,6 +522,34 @@ async def test_a_definition_that_ends_needs_no_webhook(certificates: Certificate
             pass
         assert (await api.do("GET", f"{CRDS}/{NAME}"))[0] == 404
         assert api.calls == 0
+
+
+async def test_a_kind_whose_webhook_has_no_sound_ca_is_not_served(
+    certificates: Certificates,
+) -> None:
+    """Until it has one: a bundle that cannot be read may be written, but not over a sound one."""
+    broken = {"url": "https://127.0.0.1:1/", "caBundle": "bm8gY2VydGlmaWNhdGU="}
+    async with world(certificates) as api:
+        sound = api.by_webhook("v1")
+        spec = {"strategy": "Webhook", "webhook": {**sound["webhook"], "clientConfig": broken}}
+        change = {"spec": {"conversion": spec}}
+        status, error = await api.do("PATCH", f"{CRDS}/{NAME}", change, MERGE)
+        assert (status, error["details"]["causes"][0]["field"]) == (
+            422,
+            "spec.conversion.webhookClientConfig.caBundle",
+        )
+        await api.must("DELETE", f"{CRDS}/{NAME}")
+        while await api.keeper.settle():
+            pass
+        await api.must("POST", CRDS, definition(spec))
+        await api.keeper.settle()
+        found = await api.must("GET", f"{CRDS}/{NAME}")
+        [state] = [c for c in found["status"]["conditions"] if c["type"] == "Established"]
+        assert (state["status"], state["reason"]) == ("False", "InvalidCABundle")
+        assert (await api.raw("GET", url("v1beta1"))).status == 404
+        await api.spec(conversion=sound)
+        await api.must("POST", url("v1beta2"), custom("v1beta2"))
+        assert api.stored() == expected("v1beta1")
 
 
 async def test_a_definition_that_cannot_end_says_why(certificates: Certificates) -> None:
