@@ -145,7 +145,7 @@ async def running(
         front = _front(server.dispatch, authorizer, health, audit, told, catalog, bus, clock)
         await http.open(sockets, renewal.follow(pki.server_context(*identity.authorities)))
         stack.push_async_callback(http.close)
-        address = Address(service_ip, seen_by_pods(settings), port, identity.published)
+        address = _address(settings, service_ip, port, identity)
         await _first_objects(server.dispatch, address, admission)
         # After the roles: who hears over the bus that it may not follow something asks no more.
         endpoints = await stack.enter_async_context(bus_open(bus, settings, data))
@@ -156,6 +156,13 @@ async def running(
         _forget_events(nursery, store, cache, clock, settings)
         _announce(data, url, settings, endpoints, stack)
         yield Api(settings, data, pki, cache, server, front, http, bus, url, renewal)
+
+
+def _address(
+    settings: MasterSettings, service_ip: str, port: int, identity: wiring.Identity
+) -> Address:
+    host = seen_by_pods(settings)
+    return Address(service_ip, host, port, identity.published, settings.service_cidr)
 
 
 async def _first_objects(dispatch: Dispatch, address: Address, admission: Wired) -> None:

@@ -49,6 +49,7 @@ class Address:
     host: str
     port: int
     authentication: Mapping[str, str] = field(default_factory=dict)
+    service_cidr: str = ""
 
 
 def first_service_ip(cidr: str) -> str:
@@ -62,6 +63,7 @@ class Wanted:
     object: Json
     follow: bool = False  # bring it back to this form at each start
     keep: bool = True  # bring it back when somebody deletes it, not at the next start only
+    ready: str = ""  # what its condition Ready says, where it has one and it is ours to set
 
 
 def wanted(address: Address) -> Iterator[Wanted]:
@@ -86,6 +88,13 @@ def wanted(address: Address) -> Iterator[Wanted]:
         config = _named("v1", "ConfigMap", "extension-apiserver-authentication")
         config["data"] = dict(address.authentication)
         yield Wanted("/api/v1/namespaces/kube-system/configmaps", config, follow=True)
+    if address.service_cidr:
+        cidrs = {"spec": {"cidrs": [address.service_cidr]}}
+        yield Wanted(
+            "/apis/networking.k8s.io/v1/servicecidrs",
+            _named("networking.k8s.io/v1", "ServiceCIDR", "kubernetes") | cidrs,
+            ready="Kubernetes default Service CIDR is ready",
+        )
     yield Wanted("/api/v1/namespaces/default/services", _service(address))
     if ipaddress.ip_address(address.host).is_loopback:
         return  # nobody else can reach it there, and the API takes no such endpoint
@@ -102,9 +111,18 @@ async def bootstrap(dispatch: Dispatch, address: Address, *, start: bool = True)
         path = f"{item.collection}/{item.object['metadata']['name']}"
         found = await _ask(dispatch, "GET", path)
         if found is None:
-            await _ask(dispatch, "POST", item.collection, item.object)
+            found = await _ask(dispatch, "POST", item.collection, item.object)
         elif item.follow and not _covers(found, item.object):
-            await _ask(dispatch, "PUT", path, item.object)
+            found = await _ask(dispatch, "PUT", path, item.object)
+        if item.ready and found is not None and not (found.get("status") or {}).get("conditions"):
+            await _ask(dispatch, "PUT", f"{path}/status", _made_ready(found, item.ready))
+
+
+def _made_ready(found: Json, message: str) -> Json:
+    """`found` ready since it was made; without a reason, as upstream's."""
+    since = found["metadata"]["creationTimestamp"]
+    condition = {"type": "Ready", "status": "True", "reason": "", "message": message}
+    return found | {"status": {"conditions": [condition | {"lastTransitionTime": since}]}}
 
 
 async def keep(dispatch: Dispatch, address: Address, clock: Clock) -> None:
