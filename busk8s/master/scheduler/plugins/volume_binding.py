@@ -38,15 +38,17 @@ class VolumeBinding:
         self._client = client
         self._facts = facts
         self._snapshot: Snapshot | None = None  # What pods were last judged by.
+        self._everywhere = Verdict(np.ones(0, bool))
 
     def pre_filter(self, pod: PodInfo, snapshot: Snapshot) -> str | None:
         return self._facts.needs(pod).why or None
 
     def filter(self, pod: PodInfo, snapshot: Snapshot) -> Verdict:
+        if not pod.kind.claims:  # Most pods: nothing is made for them.
+            if len(self._everywhere.passes) != len(snapshot.rows):
+                self._everywhere = Verdict(np.ones(len(snapshot.rows), bool))
+            return self._everywhere
         self._snapshot, needs = snapshot, self._facts.needs(pod)
-        everywhere = np.ones(len(snapshot.rows), bool)
-        if not needs.volumes and not needs.unbound:
-            return Verdict(everywhere)
         far = [not all(_reaches(v, node) for v in needs.volumes) for node in snapshot.rows]
         beyond = snapshot.select(far)
         none = snapshot.select(
