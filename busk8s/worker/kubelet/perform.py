@@ -53,6 +53,7 @@ class Progress:
     stopping: dict[str, float] = field(default_factory=dict)
     hooking: dict[str, None] = field(default_factory=dict)
     not_resized: dict[str, plans.Failure] = field(default_factory=dict)
+    resized: dict[str, None] = field(default_factory=dict)
     terminating_since: float | None = None
     removed: bool = False
     deleted: bool = False
@@ -144,6 +145,9 @@ class Performer:
         if spec in pod.ephemeral:
             self._say_what_is_left_out(pod, spec)
         await self._create_and_start(pod, spec, config)
+        if spec.name not in progress.failures:
+            for container in state.attempts(spec.name):
+                progress.resized.pop(container.id, None)
         await self._forget_old(pod, state, spec.name)
 
     def _say_what_is_left_out(self, pod: Pod, spec: ContainerSpec) -> None:
@@ -241,6 +245,8 @@ class Performer:
     def _kill(self, pod: Pod, action: plans.KillContainer) -> None:
         """In the background: a long grace period must not keep the pod from hearing more."""
         again = action.container_id in self._progress.stopping
+        if action.resized:
+            self._progress.resized[action.container_id] = None
         self._progress.stopping[action.container_id] = self._parts.clock.now() + action.grace_s
         spec = pod.container(action.name)
         self._event(pod, "Normal", "Killing", action.message, spec)

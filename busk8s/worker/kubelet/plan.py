@@ -39,10 +39,13 @@ class StartContainer:
 
 @dataclass(frozen=True, slots=True)
 class KillContainer:
+    """`resized`: it runs again with other resources, whatever its exit code says."""
+
     container_id: str
     name: str
     grace_s: float
     message: str
+    resized: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +139,8 @@ class Situation:
     `health` and `stopping` go by container id, `backoff` and `failures` by container name
     (a sandbox that could not be made is under ""). `stopping` maps to the time of the SIGKILL.
     `pod` has the resources that it was given here; `pending`: why it was not given what it asks
-    for. `not_resized`, by container name, is why a running container could not be resized.
+    for. `not_resized`, by container name, is why a running container could not be resized;
+    `resized` are ids of containers that were killed to run again with other resources.
     `reported`: the API has the pod's final status. `vanished`: the API has no such pod any more.
     """
 
@@ -152,6 +156,7 @@ class Situation:
     terminating_since: float | None = None
     pending: Pending | None = None
     not_resized: Mapping[str, Failure] = field(default_factory=dict)
+    resized: frozenset[str] = frozenset()
     reported: bool = False
     vanished: bool = False
     removed: bool = False  # no files are left
@@ -279,7 +284,9 @@ class _Draft:
 
     def _through(self, spec: ContainerSpec) -> bool:
         run = self.runs[spec.name]
-        return run is not None and run.state == "exited" and not restarts(spec, run.exit_code)
+        if run is None or run.state != "exited" or run.container_id in self.seen.resized:
+            return False
+        return not restarts(spec, run.exit_code)
 
     def _init_failed(self) -> bool:
         return any(
@@ -369,18 +376,19 @@ class _Draft:
 
     def _kill_if_sick(self, spec: ContainerSpec, run: Run) -> bool:
         health = self.seen.health.get(run.container_id, HEALTHY)
-        grace_s = self.pod.grace_s
+        grace_s, resized = self.pod.grace_s, False
         if run.hash and run.hash != spec.hash:
             message = f"Container {spec.name} definition changed, will be restarted"
         elif not health.live:
             message = f"Container {spec.name} failed {health.failed} probe, will be restarted"
             grace_s = health.grace_s if health.grace_s is not None else grace_s
-        elif self._resize(spec, run):
+        elif resized := self._resize(spec, run):
             message = f"Container {spec.name} resize requires restart"
         else:
             return False
         if run.container_id not in self.seen.stopping:
-            self.actions.append(KillContainer(run.container_id, spec.name, grace_s, message))
+            kill = KillContainer(run.container_id, spec.name, grace_s, message, resized)
+            self.actions.append(kill)
         return True
 
     def _resize(self, spec: ContainerSpec, run: Run) -> bool:

@@ -238,6 +238,7 @@ class PodWorker:
             started_at=self._started_at,
             pending=self._allocation.pending,
             not_resized=progress.not_resized,
+            resized=frozenset(progress.resized),
             terminating_since=progress.terminating_since,
             reported=reported and self._parts.writer.written(pod.uid, latest or {}),
             vanished=self._vanished,

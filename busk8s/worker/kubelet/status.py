@@ -246,7 +246,7 @@ def _phase(seen: Situation, plan: Plan, init: Sequence[Json], main: Sequence[Jso
         # While it terminates a pod keeps the phase it had: it still has containers.
         was = seen.pod.status.get("phase", "Pending")
         return was if was != "Pending" or not seen.state.containers else "Running"
-    return _live_phase(seen.pod, init, main)
+    return _live_phase(seen, init, main)
 
 
 def _final(main: Sequence[Json]) -> str:
@@ -255,9 +255,10 @@ def _final(main: Sequence[Json]) -> str:
     return "Succeeded" if fine and main else "Failed"
 
 
-def _live_phase(pod: Pod, init: Sequence[Json], main: Sequence[Json]) -> str:
+def _live_phase(seen: Situation, init: Sequence[Json], main: Sequence[Json]) -> str:
+    pod = seen.pod
     specs = {spec.name: spec for spec in (*pod.init, *pod.containers)}
-    states = [_sort(entry, specs) for entry in main]
+    states = [_sort(entry, specs, seen.resized) for entry in main]
     if _init_pending(pod, init) and all(state == "waiting" for state in states):
         return "Pending"
     if "waiting" in states and all(state == "waiting" for state in states):
@@ -267,7 +268,7 @@ def _live_phase(pod: Pod, init: Sequence[Json], main: Sequence[Json]) -> str:
     return "Running"
 
 
-def _sort(entry: Json, specs: Mapping[str, ContainerSpec]) -> str:
+def _sort(entry: Json, specs: Mapping[str, ContainerSpec], resized: frozenset[str]) -> str:
     """running, ended (for good), stopped (will run again), or waiting (never ran)."""
     state = entry["state"]
     if "running" in state:
@@ -275,6 +276,8 @@ def _sort(entry: Json, specs: Mapping[str, ContainerSpec]) -> str:
     ended = state.get("terminated") or (entry.get("lastState") or {}).get("terminated")
     if ended is None:
         return "waiting"
+    if entry.get("containerID", "").rpartition("//")[2] in resized:
+        return "stopped"
     return "stopped" if restarts(specs[entry["name"]], int(ended["exitCode"])) else "ended"
 
 

@@ -197,7 +197,15 @@ CASES: dict[str, tuple[Any, list[Any]]] = {
             resized(memory="RestartContainer"),
             state([UP], [container("a", limits=Limits(200, 200, 1 << 20))]),
         ),
-        [KillContainer("a-0", "a", 30.0, "Container a resize requires restart")],
+        [KillContainer("a-0", "a", 30.0, "Container a resize requires restart", resized=True)],
+    ),
+    "and runs again however it ended": (
+        situation(
+            resized(memory="RestartContainer") | {"restartPolicy": "OnFailure"},
+            state([UP], [container("a", exit_code=0)]),
+            resized=frozenset({"a-0"}),
+        ),
+        [StartContainer("a", 1, 990.0)],
     ),
     "but not for the other": (
         situation(

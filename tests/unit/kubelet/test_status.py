@@ -39,6 +39,10 @@ PHASES: dict[str, tuple[Any, str]] = {
     "an init container failed for good": (
         situation({**INIT, "restartPolicy": "Never"},
                   state([DOWN], [container("i1", exit_code=1)])), "Failed"),
+    "ended well to be resized": (
+        situation({**ONE, "restartPolicy": "OnFailure"},
+                  state([UP], [container("a", exit_code=0)]), resized=frozenset({"a-0"})),
+        "Running"),
     "rejected": (situation(ONE, state(), verdict=Verdict("OutOfcpu", "x")), "Failed"),
     "being deleted": (
         situation(ONE, state([UP], [container("a")]), deleting=True,
