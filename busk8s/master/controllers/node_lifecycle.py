@@ -47,6 +47,7 @@ class Observed:
     silent: bool
     pods: tuple[Object, ...]
     new: bool = False  # Seen for the first time in this life of the controller.
+    gone: bool = False  # `node` is what it was last.
 
 
 class NodeLifecycleController:
@@ -57,7 +58,7 @@ class NodeLifecycleController:
         self._nodes = caches.need(NODES, whole=False, keep=slim_node)
         self._pods = caches.need(PODS, (NODE,), whole=False, keep=slim_pod)
         self._silent: set[str] = set()
-        self._known: dict[str, str] = {}  # Nodes that were announced, and their uid.
+        self._known: dict[str, Object] = {}  # Nodes that were announced, as seen last.
         self.wakes: Mapping[Resource, Wake] = {NODES: own_key, PODS: self._woken_by_pod}
 
     def heard(self, changes: Sequence[Change], queue: WorkQueue) -> None:
@@ -85,10 +86,11 @@ class NodeLifecycleController:
     def observe(self, key: str, failure: Error | None) -> Observed | None:
         node = self._nodes.get(key)
         if node is None:
-            self._known.pop(key, None)
-            return None
-        new = self._known.get(key) != node.uid
-        self._known[key] = node.uid
+            last = self._known.pop(key, None)
+            return None if last is None else Observed(last, False, (), gone=True)
+        before = self._known.get(key)
+        new = before is None or before.uid != node.uid
+        self._known[key] = node
         silent = key in self._silent
         pods = tuple(self._pods.by(NODE, key)) if silent else ()
         return Observed(node, silent, pods, new)
@@ -98,10 +100,13 @@ class NodeLifecycleController:
 
 
 def plan(observed: Observed, now: float) -> Plan:
+    name = observed.node.name
+    if observed.gone:
+        message = f"Node {name} event: Removing Node {name} from Controller"
+        return Plan((Emit(observed.node, "Normal", "RemovingNode", message),))
     decided = _decide(observed, now)
     if not observed.new:
         return decided
-    name = observed.node.name
     message = f"Node {name} event: Registered Node {name} in Controller"
     told = Emit(observed.node, "Normal", "RegisteredNode", message)
     return replace(decided, actions=(told, *decided.actions))

@@ -196,3 +196,12 @@ def test_a_node_is_announced_when_it_is_seen_first() -> None:
     )
     again = node_lifecycle.plan(node_lifecycle.Observed(node(), False, ()), NOW).actions
     assert not any(isinstance(action, Emit) for action in again)
+
+
+def test_a_node_that_is_gone_is_said_farewell() -> None:
+    (told,) = node_lifecycle.plan(node_lifecycle.Observed(node(), True, (), gone=True), NOW).actions
+    assert isinstance(told, Emit)
+    assert (told.reason, told.message) == (
+        "RemovingNode",
+        f"Node {node().name} event: Removing Node {node().name} from Controller",
+    )

@@ -457,6 +457,9 @@ async def test_pods_of_a_node_that_is_gone_are_removed_and_replaced() -> None:
         await cluster.client.delete(NODES, "n1")
         await until(lambda: all(cluster.find(PODS, name) is None for name in there))
         await until(lambda: len(cluster.all(PODS)) == 4)
+        told = [e.data for e in cluster.all(EVENTS) if e.data["involvedObject"]["name"] == "n1"]
+        said = [e["reason"] for e in told if e["source"]["component"] == "node-controller"]
+        assert [said.count(reason) for reason in ("RegisteredNode", "RemovingNode")] == [1, 1]
 
 
 async def test_3000_pods_come_and_go_without_a_write_for_each_event() -> None:

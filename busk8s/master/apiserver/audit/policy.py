@@ -48,7 +48,7 @@ DEFAULT: Json = {
         {
             "level": "None",
             "nonResourceURLs": [
-                "/healthz*", "/livez*", "/readyz*", "/version", "/metrics", "/openapi/*", "/api",
+                "/healthz*", "/livez*", "/readyz*", "/version", "/metrics*", "/openapi/*", "/api",
                 "/api/*", "/apis", "/apis/*",
             ],
         },
