@@ -6,6 +6,9 @@ Leaves    what a review says (review), transport (reviews_sent), completing and 
 Invariant an object's state is converted into a version once while it is kept, however many ask;
           a webhook that hangs, lies or fails costs its own kind alone, one call at a time for
           each object, and nobody is left waiting.
+Differs from Kubernetes: what was converted answers every read for a minute; there a get always
+asks the webhook, and lists and watches show what was converted for as long as nothing changes.
+A list is asked for in reviews of many objects; there in one for each object.
 """
 
 from __future__ import annotations
