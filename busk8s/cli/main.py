@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from busk8s.cli import output
 from busk8s.cli.login_flags import with_login_flags
@@ -31,8 +32,20 @@ REFUSED = 2  # flags, files or ports that cannot be used
 NOT_RUNNING = 3  # there is no such cluster, or it does not answer
 NOT_WELL = 4  # `status`: it runs, and not all is well
 
+
+class WholeSentences(TyperGroup):
+    """Says what each command is in a whole sentence, where it would be cut off at a line's end."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        commands = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        rows = [(name, found.get_short_help_str(1_000)) for name, found in commands if found]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
 app = typer.Typer(
     name="busk8s",
+    cls=WholeSentences,
     help="Kubernetes over a message bus: a cluster of plain processes that kubectl drives.",
     epilog="Exit codes: 0 done, 1 failed, 2 bad flag, file or port, 3 not running, 4 not well.",
     no_args_is_help=True,

@@ -210,3 +210,13 @@ def test_a_child_that_dies_before_it_is_ready_is_started_again_a_few_times(
     )
     assert done.returncode == status
     assert log.read_text() == "+" * starts
+
+
+def test_the_list_of_commands_breaks_off_no_sentence() -> None:
+    from typer.testing import CliRunner
+
+    from busk8s.cli.main import app
+
+    shown = CliRunner().invoke(app, ["--help"], terminal_width=80).output
+    assert shown.count("...") == 1  # ARGS, in the first line.
+    assert "Seal all Secrets with a new key and forget the old" in shown
