@@ -166,6 +166,7 @@ UPDATE: Mapping[str, _Update] = {
     "customresourcedefinitions.apiextensions.k8s.io": definitions.validate_definition_update,
     "secrets": configuration.validate_secret_update,
     "nodes": cluster.validate_node_update,
+    "namespaces": cluster.validate_namespace_update,
     "ingresses.networking.k8s.io": networking.validate_ingress_update,
     "ingressclasses.networking.k8s.io": networking.validate_ingress_class_update,
     "servicecidrs.networking.k8s.io": networking.validate_service_cidr_update,
@@ -213,7 +214,7 @@ STATUS: Mapping[str, _Update] = {
     "daemonsets.apps": workload_status.validate_daemon_set_status,
     "jobs.batch": job_status.validate_job_status,
     "poddisruptionbudgets.policy": workloads.validate_disruption_budget_status,
-    "nodes": cluster.validate_node_update,
+    "nodes": cluster.validate_node_status,
     "services": service.validate_service_status,
     "namespaces": cluster.validate_namespace_status,
     "ingresses.networking.k8s.io": networking.validate_ingress_status,
@@ -234,6 +235,7 @@ STATUS: Mapping[str, _Update] = {
 PARTS: Mapping[tuple[str, str], _Update] = {
     ("pods", "ephemeralcontainers"): ephemeral.validate_ephemeral_update,
     ("pods", "resize"): resize.validate_resize,
+    ("namespaces", "finalize"): cluster.validate_finalize,
 }
 
 

@@ -5,11 +5,11 @@ Source    Kubernetes API reference; the rules of core, events and coordination v
 
 from __future__ import annotations
 
-import ipaddress
+import re
 from typing import Any
 
 from busk8s.api.meta import qualified_name_errors
-from busk8s.api.quantity import nanos
+from busk8s.api.rules.addresses import cidr_errors
 from busk8s.api.rules.cause import (
     duplicate,
     forbidden,
@@ -18,6 +18,8 @@ from busk8s.api.rules.cause import (
     not_negative,
     required,
 )
+from busk8s.api.rules.metadata import STANDARD_FINALIZERS
+from busk8s.api.rules.quotas import validate_quantity
 from busk8s.api.rules.scheduling import validate_taints
 from busk8s.errors import Cause
 
@@ -27,70 +29,106 @@ REPORTING_INSTANCE_LENGTH_MAX = 128
 ACTION_LENGTH_MAX = 128
 REASON_LENGTH_MAX = 128
 NOTE_LENGTH_MAX = 1024
-_NODE_SPEC_CHANGEABLE = frozenset((
-    "taints", "unschedulable", "podCIDR", "podCIDRs", "providerID", "configSource",
-))  # fmt: skip
+_FEATURE = re.compile(r"[A-Z][a-zA-Z0-9]*(\/[a-zA-Z][a-zA-Z0-9]*)*", re.ASCII)
+FEATURE_MAX = 253
+_SET_ONCE = (("podCIDRs", "podCIDR"), ("providerID", "providerID"))
 
 
 def validate_node(node: Json, causes: list[Cause]) -> None:
-    spec = node.get("spec") or {}
-    if taints := spec.get("taints"):
-        validate_taints(taints, "spec.taints", causes)
-    for index, cidr in enumerate(spec.get("podCIDRs") or ()):
-        if not _is_cidr(cidr):
-            detail = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
-            causes.append(invalid(f"spec.podCIDRs[{index}]", cidr, detail))
+    _validate_parts(node, causes)
+    cidrs = (node.get("spec") or {}).get("podCIDRs") or []
+    wrong: list[Cause] = []
+    for index, cidr in enumerate(cidrs):
+        wrong += cidr_errors(cidr, f"spec.podCIDRs[{index}]")
+    causes += wrong
+    if not wrong and len(cidrs) > 1 and len({":" in cidr for cidr in cidrs}) != len(cidrs):
+        detail = "may specify no more than one CIDR for each IP family"
+        causes.append(invalid("spec.podCIDRs", cidrs, detail))
+    swap = (((node.get("status") or {}).get("nodeInfo") or {}).get("swap") or {}).get("capacity")
+    if swap is not None and swap <= 0:
+        causes.append(invalid("metadata.nodeSwapStatus.capacity", swap, "must be greater than 0"))
+
+
+def _validate_parts(node: Json, causes: list[Cause]) -> None:
+    """What is judged whenever a node is written, its status too."""
+    if taints := (node.get("spec") or {}).get("taints"):
+        validate_taints(taints, "metadata.taints", causes)  # So upstream says.
     status = node.get("status") or {}
-    for name in ("capacity", "allocatable"):
-        for key, quantity in (status.get(name) or {}).items():
-            if nanos(quantity) < 0:
-                detail = "must be greater than or equal to 0"
-                causes.append(invalid(f"status.{name}[{key}]", quantity, detail))
+    for part in ("capacity", "allocatable"):
+        for name, amount in (status.get(part) or {}).items():
+            validate_quantity(name, amount, f"status.{part}.{name}", causes)
+    if features := status.get("declaredFeatures"):
+        _validate_features(features, "status.declaredFeatures", causes)
+
+
+def _validate_features(features: list[str], path: str, causes: list[Cause]) -> None:
+    before = ""
+    for index, feature in enumerate(features):
+        here, problem = f"{path}[{index}]", ""
+        if len(feature) > FEATURE_MAX:
+            problem = f"must be no more than {FEATURE_MAX} characters"
+        elif not _FEATURE.fullmatch(feature):
+            problem = (
+                "must start with an UpperCamelCase segment, with subsequent segments separated by "
+                "'/' (e.g., MyFeature or MyFeature/mySubFeature), and contain only alphanumeric "
+                "characters and slashes"
+            )
+        if problem:
+            detail = f'invalid feature name "{feature}": {problem}'
+            causes.append(invalid(here, feature, detail))
+        if index and feature == before:
+            causes.append(duplicate(here, feature))
+        elif index and feature < before:
+            causes.append(invalid(here, feature, "list must be sorted alphabetically"))
+        before = feature
 
 
 def validate_node_update(new: Json, old: Json, causes: list[Cause]) -> None:
     validate_node(new, causes)
-    _validate_addresses(new, causes)
-    spec, was = new.get("spec") or {}, old.get("spec") or {}
-    if was.get("podCIDRs") and spec.get("podCIDRs") != was["podCIDRs"]:
-        detail = 'node updates may not change podCIDR except from "" to valid'
-        causes.append(forbidden("spec.podCIDRs", detail))
-    if was.get("providerID") and spec.get("providerID") != was["providerID"]:
-        detail = 'node updates may not change providerID except from "" to valid'
-        causes.append(forbidden("spec.providerID", detail))
-    others = (spec.keys() | was.keys()) - _NODE_SPEC_CHANGEABLE
-    if any(spec.get(name) != was.get(name) for name in others):
-        detail = (
-            "node updates may only change labels, taints, or capacity (or configSource, if the "
-            "DynamicKubeletConfig feature gate is enabled)"
-        )
-        causes.append(forbidden("", detail))
+    _validate_kept(new, old, causes)
 
 
-def _validate_addresses(node: Json, causes: list[Cause]) -> None:
+def validate_node_status(new: Json, old: Json, causes: list[Cause]) -> None:
+    _validate_parts(new, causes)
+    _validate_kept(new, old, causes)
+
+
+def _validate_kept(new: Json, old: Json, causes: list[Cause]) -> None:
     seen = set()
-    for index, address in enumerate((node.get("status") or {}).get("addresses") or ()):
+    for index, address in enumerate((new.get("status") or {}).get("addresses") or ()):
         key = (address.get("type"), address.get("address"))
         if key in seen:
-            causes.append(duplicate(f"status.addresses[{index}]", address))
+            shown = {"Type": key[0], "Address": key[1]}
+            causes.append(duplicate(f"status.addresses[{index}]", shown))
         seen.add(key)
-
-
-def _is_cidr(text: str) -> bool:
-    try:
-        ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        return False
-    return "/" in text
+    spec, was = new.get("spec") or {}, old.get("spec") or {}
+    for field, name in _SET_ONCE:
+        if was.get(field) and spec.get(field) != was[field]:
+            detail = f'node updates may not change {name} except from "" to valid'
+            causes.append(forbidden(f"spec.{field}", detail))
+    if spec.get("externalID") != was.get("externalID"):
+        causes.append(forbidden("spec.externalID", "may not be updated"))
 
 
 def validate_namespace(namespace: Json, causes: list[Cause]) -> None:
     for finalizer in (namespace.get("spec") or {}).get("finalizers") or ():
-        errors = qualified_name_errors(finalizer)
-        causes += invalid_each("spec.finalizers", finalizer, errors)
-        if not errors and "/" not in finalizer and finalizer != "kubernetes":
-            detail = "name is neither a standard finalizer name nor is it fully qualified"
-            causes.append(invalid("spec.finalizers", finalizer, detail))
+        _validate_finalizer(finalizer, "spec.finalizers", causes)
+
+
+def validate_namespace_update(new: Json, old: Json, causes: list[Cause]) -> None:
+    """Its finalizers are not written this way."""
+
+
+def validate_finalize(new: Json, old: Json, causes: list[Cause]) -> None:
+    for index, finalizer in enumerate((new.get("spec") or {}).get("finalizers") or ()):
+        _validate_finalizer(finalizer, f"spec.finalizers[{index}]", causes)
+
+
+def _validate_finalizer(finalizer: str, path: str, causes: list[Cause]) -> None:
+    causes += invalid_each(path, finalizer, qualified_name_errors(finalizer))
+    if "/" not in finalizer and finalizer not in STANDARD_FINALIZERS:
+        detail = "name is neither a standard finalizer name nor is it fully qualified"
+        causes.append(invalid(path, finalizer, detail))
 
 
 def validate_namespace_status(new: Json, old: Json, causes: list[Cause]) -> None:

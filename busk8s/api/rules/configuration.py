@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from busk8s.api.gojson import syntax_error
 from busk8s.api.meta import config_key_errors
 from busk8s.api.rules.cause import (
     forbidden,
@@ -26,6 +27,9 @@ Json = dict[str, Any]
 DATA_BYTES_MAX = 1024 * 1024
 SERVICE_ACCOUNT_NAME = "kubernetes.io/service-account.name"
 _FIXED = "field is immutable when `immutable` is set"
+_JSON_KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
+    (bool, "bool"), (str, "string"), (list, "array"), ((int, float), "number"),
+)  # fmt: skip
 _DOCKER = {
     "kubernetes.io/dockercfg": ".dockercfg",
     "kubernetes.io/dockerconfigjson": ".dockerconfigjson",
@@ -79,9 +83,8 @@ def _validate_type(secret: Json, data: Json, causes: list[Cause]) -> None:
         key = _DOCKER[kind]
         if key not in data:
             causes.append(required(f"data[{key}]"))
-        elif not _is_json(data[key]):
-            detail = "invalid character in JSON text"
-            causes.append(invalid(f"data[{key}]", "<secret contents redacted>", detail))
+        elif problem := _no_object(base64.b64decode(data[key])):
+            causes.append(invalid(f"data[{key}]", "<secret contents redacted>", problem))
     elif kind == "kubernetes.io/basic-auth":
         if not data.keys() & {"username", "password"}:
             causes += [required("data[username]"), required("data[password]")]
@@ -106,9 +109,13 @@ def _decoded_size(text: str) -> int:
     return len(text) // 4 * 3 - text[-2:].count("=")
 
 
-def _is_json(encoded: str) -> bool:
+def _no_object(text: bytes) -> str:
+    """Why it is not read as one, in the words of Go."""
     try:
-        orjson.loads(base64.b64decode(encoded))
+        value = orjson.loads(text)
     except ValueError:
-        return False
-    return True
+        return syntax_error(text)
+    if value is None or isinstance(value, dict):
+        return ""
+    kind = next(name for types, name in _JSON_KINDS if isinstance(value, types))
+    return f"json: cannot unmarshal {kind} into Go value of type map[string]interface {{}}"

@@ -73,11 +73,13 @@ def validate_metadata(resource: Resource, metadata: Json) -> list[Cause]:
     elif namespace:
         causes.append(forbidden("metadata.namespace", "not allowed on this type"))
     causes += not_negative("metadata.generation", metadata.get("generation"))
-    _validate_marks(resource, metadata, causes)
+    _validate_marks(resource, metadata, causes, created=True)
     return causes
 
 
-def _validate_marks(resource: Resource, metadata: Json, causes: list[Cause]) -> None:
+def _validate_marks(
+    resource: Resource, metadata: Json, causes: list[Cause], *, created: bool
+) -> None:
     if labels := metadata.get("labels"):
         causes += validate_labels(labels, "metadata.labels")
     if annotations := metadata.get("annotations"):
@@ -85,7 +87,9 @@ def _validate_marks(resource: Resource, metadata: Json, causes: list[Cause]) -> 
     if owners := metadata.get("ownerReferences"):
         causes += _validate_owners(owners)
     if finalizers := metadata.get("finalizers"):
-        causes += _validate_finalizers(resource, finalizers)
+        if created:
+            causes += _finalizer_errors(finalizers)
+        causes += _own_finalizer_errors(resource, finalizers)
 
 
 def validate_labels(labels: Mapping[str, str], path: str) -> list[Cause]:
@@ -131,31 +135,39 @@ def _validate_owners(owners: list[Json]) -> list[Cause]:
             detail = "/v1, Kind=Event is disallowed from being an owner"
             causes.append(invalid(path, owner, detail))
         if owner.get("controller"):
+            this = f"{owner.get('kind') or ''}/{owner.get('name') or ''}"
             if controller:
                 detail = (
                     'Only one reference can have Controller set to true. Found "true" in '
-                    f"references for {controller} and {owner.get('name')}"
+                    f"references for {controller} and {this}"
                 )
                 causes.append(invalid(path, owners, detail))
-            controller = str(owner.get("name"))
+            controller = controller or this
     return causes
 
 
-def _validate_finalizers(resource: Resource, finalizers: list[str]) -> list[Cause]:
+def _finalizer_errors(finalizers: list[str]) -> list[Cause]:
+    """On create: those of an object that is there already were good enough."""
     path = "metadata.finalizers"
     causes: list[Cause] = []
-    # Upstream's own definitions of custom resources have a finalizer that is not qualified.
-    strict = resource.custom is None and resource.group != "apiextensions.k8s.io"
     for finalizer in finalizers:
-        if errors := qualified_name_errors(finalizer):
-            causes += invalid_each(path, finalizer, errors)
-        elif strict and "/" not in finalizer and finalizer not in STANDARD_FINALIZERS:
-            detail = "name is neither a standard finalizer name nor is it fully qualified"
-            causes.append(invalid(path, finalizer, detail))
+        causes += invalid_each(path, finalizer, qualified_name_errors(finalizer))
     if "orphan" in finalizers and "foregroundDeletion" in finalizers:
         detail = "finalizer orphan and foregroundDeletion cannot be both set"
         causes.append(invalid(path, finalizers, detail))
     return causes
+
+
+def _own_finalizer_errors(resource: Resource, finalizers: list[str]) -> list[Cause]:
+    # Upstream's own definitions of custom resources have a finalizer that is not qualified.
+    if resource.custom is not None or resource.group == "apiextensions.k8s.io":
+        return []
+    detail = "name is neither a standard finalizer name nor is it fully qualified"
+    return [
+        invalid(f"metadata.finalizers[{index}]", finalizer, detail)
+        for index, finalizer in enumerate(finalizers)
+        if "/" not in finalizer and finalizer not in STANDARD_FINALIZERS
+    ]
 
 
 def validate_metadata_update(resource: Resource, new: Json, old: Json) -> list[Cause]:
@@ -177,5 +189,5 @@ def validate_metadata_update(resource: Resource, new: Json, old: Json) -> list[C
     generation = new.get("generation") or 0
     if generation < (old.get("generation") or 0):
         causes.append(invalid("metadata.generation", generation, "must not be decremented"))
-    _validate_marks(resource, new, causes)
+    _validate_marks(resource, new, causes, created=False)
     return causes

@@ -288,5 +288,8 @@ def validate_taints(taints: list[Json], path: str, causes: list[Cause]) -> None:
         elif effect not in EFFECTS:
             causes.append(not_supported(f"{here}.effect", effect, EFFECTS))
         if (key, effect) in seen:
-            causes.append(duplicate(here, taint))
+            value, added = taint.get("value") or "", taint.get("timeAdded")
+            shown = {"Key": key, "Value": value, "Effect": effect, "TimeAdded": added}
+            found, detail = duplicate(here, shown), "taints must be unique by key and effect pair"
+            causes.append(Cause(found.reason, f"{found.message}: {detail}", here))
         seen.add((key, effect))

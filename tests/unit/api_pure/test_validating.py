@@ -326,8 +326,8 @@ METADATA_RULES: list[tuple[str, Json, str]] = [
     (
         "finalizer",
         {"finalizers": ["mine"]},
-        'metadata.finalizers: Invalid value: "mine": name is neither a standard finalizer name nor '
-        "is it fully qualified",
+        'metadata.finalizers[0]: Invalid value: "mine": name is neither a standard finalizer name '
+        "nor is it fully qualified",
     ),
     (
         "two controllers",
@@ -486,12 +486,12 @@ OTHER_RULES: list[tuple[str, str, Json, str]] = [
         {"type": "kubernetes.io/service-account-token"},
         "metadata.annotations[kubernetes.io/service-account.name]: Required value",
     ),
-    ("taint", "nodes", {"spec": {"taints": [{"key": "a"}]}}, "spec.taints[0].effect: Required"),
+    ("taint", "nodes", {"spec": {"taints": [{"key": "a"}]}}, "metadata.taints[0].effect: Required"),
     (
         "taint effect",
         "nodes",
         {"spec": {"taints": [{"key": "a", "effect": "Never"}]}},
-        'spec.taints[0].effect: Unsupported value: "Never": supported values: "NoSchedule", '
+        'metadata.taints[0].effect: Unsupported value: "Never": supported values: "NoSchedule", '
         '"PreferNoSchedule", "NoExecute"',
     ),
     (
