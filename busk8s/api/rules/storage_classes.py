@@ -20,6 +20,7 @@ from busk8s.api.rules.cause import (
     required,
     too_long,
 )
+from busk8s.api.rules.disks import driver_errors
 from busk8s.api.rules.scheduling import validate_label_selector
 from busk8s.api.rules.storage import validate_volume_spec
 from busk8s.errors import Cause
@@ -113,18 +114,8 @@ def validate_attributes_class_update(new: Json, old: Json, causes: list[Cause]) 
             causes.append(forbidden(name, f"updates to {name} are forbidden."))
 
 
-def validate_driver_name(name: str, path: str) -> list[Cause]:
-    """A CSI driver's name: it becomes a file name and part of a DNS name."""
-    if not name:
-        return [required(path)]
-    causes: list[Cause] = []
-    if len(name) > DRIVER_NAME_MAX:
-        causes.append(too_long(path, DRIVER_NAME_MAX))
-    return causes + invalid_each(path, name, subdomain_errors(name.lower()))
-
-
 def validate_csi_driver(driver: Json, causes: list[Cause]) -> None:
-    causes += validate_driver_name(driver["metadata"].get("name") or "", "metadata.name")
+    causes += driver_errors(driver["metadata"].get("name") or "", "metadata.name")
     spec = driver.get("spec") or {}
     for name in ("attachRequired", "podInfoOnMount", "storageCapacity"):
         if spec.get(name) is None:
@@ -175,7 +166,7 @@ def validate_csi_node(node: Json, causes: list[Cause]) -> None:
     for index, driver in enumerate((node.get("spec") or {}).get("drivers") or ()):
         here = f"spec.drivers[{index}]"
         name, node_id = driver.get("name") or "", driver.get("nodeID") or ""
-        causes += validate_driver_name(name, f"{here}.name")
+        causes += driver_errors(name, f"{here}.name")
         if name in names:
             causes.append(duplicate(f"{here}.name", name))
         names.add(name)
@@ -228,7 +219,7 @@ def validate_storage_capacity_update(new: Json, old: Json, causes: list[Cause]) 
 
 def validate_attachment(attachment: Json, causes: list[Cause]) -> None:
     spec = attachment.get("spec") or {}
-    causes += validate_driver_name(spec.get("attacher") or "", "spec.attacher")
+    causes += driver_errors(spec.get("attacher") or "", "spec.attacher")
     node = spec.get("nodeName") or ""
     causes += invalid_each("spec.nodeName", node, subdomain_errors(node))
     source = spec.get("source") or {}
