@@ -169,6 +169,7 @@ UPDATE: Mapping[str, _Update] = {
     "namespaces": cluster.validate_namespace_update,
     "ingresses.networking.k8s.io": networking.validate_ingress_update,
     "ingressclasses.networking.k8s.io": networking.validate_ingress_class_update,
+    "networkpolicies.networking.k8s.io": networking.validate_network_policy_update,
     "servicecidrs.networking.k8s.io": networking.validate_service_cidr_update,
     "ipaddresses.networking.k8s.io": networking.validate_ip_address_update,
     "resourcequotas": quotas.validate_quota_update,

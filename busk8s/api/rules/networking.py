@@ -6,6 +6,8 @@ Source    Kubernetes API reference, networking.k8s.io/v1; the rules of networkin
 from __future__ import annotations
 
 import ipaddress
+import re
+from collections.abc import Sequence
 from typing import Any
 
 from busk8s.api.meta import (
@@ -14,7 +16,7 @@ from busk8s.api.meta import (
     subdomain_errors,
     wildcard_errors,
 )
-from busk8s.api.rules.addresses import is_ip
+from busk8s.api.rules.addresses import cidr_errors, ip_errors, is_ip
 from busk8s.api.rules.cause import (
     forbidden,
     immutable,
@@ -25,43 +27,46 @@ from busk8s.api.rules.cause import (
     required,
     too_long,
 )
-from busk8s.api.rules.ports import PORT_MAX, PROTOCOLS, port_name_errors, validate_port_or_name
+from busk8s.api.rules.ports import PORT_MAX, port_name_errors, validate_port_or_name
 from busk8s.api.rules.scheduling import validate_label_selector
 from busk8s.errors import Cause
 
 Json = dict[str, Any]
 
 PATH_TYPES = ("Exact", "ImplementationSpecific", "Prefix")
-POLICY_TYPES = ("Egress", "Ingress")
+POLICY_TYPES = ("Ingress", "Egress")
 CONTROLLER_LENGTH_MAX = 250
 SERVICE_RANGES_MAX = 2
 CLASS_ANNOTATION = "kubernetes.io/ingress.class"
 _BAD_IN_PATH = ("//", "/./", "/../", "%2f", "%2F")
 _BAD_AT_END = ("/..", "/.")
-_CIDR = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
+_PROTOCOLS = ("TCP", "UDP", "SCTP")  # In the order that upstream lists them here.
+_DIRECTIONS = (("ingress", "from"), ("egress", "to"))
+_HTTP_PATH = re.compile(r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+", re.ASCII)
 
 
 def validate_ingress(ingress: Json, causes: list[Cause]) -> None:
     spec = ingress.get("spec") or {}
-    annotations = ingress["metadata"].get("annotations") or {}
-    if CLASS_ANNOTATION in annotations and "ingressClassName" in spec:
-        path = f"metadata.annotations[{CLASS_ANNOTATION}]"
-        detail = "can not be set when the class field is also set"
-        causes.append(invalid(path, annotations[CLASS_ANNOTATION], detail))
-    _validate_ingress_spec(spec, causes)
+    _validate_ingress_spec(spec, {}, causes)
+    noted = (ingress["metadata"].get("annotations") or {}).get(CLASS_ANNOTATION)
+    name = spec.get("ingressClassName")
+    if None not in (noted, name) and noted != name:
+        detail = "must match `ingressClassName` when both are specified"
+        causes.append(invalid(f"annotations.{CLASS_ANNOTATION}", noted, detail))
 
 
 def validate_ingress_update(new: Json, old: Json, causes: list[Cause]) -> None:
-    _validate_ingress_spec(new.get("spec") or {}, causes)
+    _validate_ingress_spec(new.get("spec") or {}, old.get("spec") or {}, causes)
 
 
 def validate_ingress_status(new: Json, old: Json, causes: list[Cause]) -> None:
     """What a load balancer reports: addresses and names."""
-    balancer = (new.get("status") or {}).get("loadBalancer") or {}
+    balancer, before = ((each.get("status") or {}).get("loadBalancer") or {} for each in (new, old))
+    known = [each.get("ip") or "" for each in before.get("ingress") or ()]
     for index, point in enumerate(balancer.get("ingress") or ()):
         here = f"status.loadBalancer.ingress[{index}]"
-        if point.get("ip") and not is_ip(point["ip"]):
-            causes.append(invalid(f"{here}.ip", point["ip"], "must be a valid IP address"))
+        if ip := point.get("ip"):
+            causes += ip_errors(ip, f"{here}.ip", known)
         if name := point.get("hostname"):
             causes += invalid_each(f"{here}.hostname", name, subdomain_errors(name))
             if is_ip(name):
@@ -69,46 +74,65 @@ def validate_ingress_status(new: Json, old: Json, causes: list[Cause]) -> None:
                 causes.append(invalid(f"{here}.hostname", name, detail))
 
 
-def _validate_ingress_spec(spec: Json, causes: list[Cause]) -> None:
+def _validate_ingress_spec(spec: Json, was: Json, causes: list[Cause]) -> None:
+    """`was`: a secret's name, or a rule of many hosts, that was wrong already is let pass."""
     rules, backend = spec.get("rules") or (), spec.get("defaultBackend")
     if not rules and backend is None:
         detail = "either `defaultBackend` or `rules` must be specified"
         causes.append(invalid("spec", spec.get("rules") or [], detail))
     if backend is not None:
         _validate_backend(backend, "spec.defaultBackend", causes)
+    odd_rules = any(
+        "*" in (each.get("host") or "") and _rule_errors(each, "")
+        for each in was.get("rules") or ()
+    )
     for index, rule in enumerate(rules):
-        _validate_ingress_rule(rule, f"spec.rules[{index}]", causes)
+        _validate_host(rule.get("host") or "", f"spec.rules[{index}].host", causes)
+        if not (odd_rules and "*" in (rule.get("host") or "")):
+            causes += _rule_errors(rule, f"spec.rules[{index}].http")
+    odd_names = any(
+        each.get("secretName") and subdomain_errors(each["secretName"])
+        for each in was.get("tls") or ()
+    )
     for index, tls in enumerate(spec.get("tls") or ()):
         here = f"spec.tls[{index}]"
         for number, host in enumerate(tls.get("hosts") or ()):
             causes += invalid_each(f"{here}.hosts[{number}]", host, _host_errors(host))
-        if secret := tls.get("secretName"):
+        secret = tls.get("secretName")
+        if secret and not odd_names:
             causes += invalid_each(f"{here}.secretName", secret, subdomain_errors(secret))
     if "ingressClassName" in spec:
         name = spec["ingressClassName"]
         causes += invalid_each("spec.ingressClassName", name, subdomain_errors(name))
 
 
-def _validate_ingress_rule(rule: Json, path: str, causes: list[Cause]) -> None:
-    if host := rule.get("host"):
-        if is_ip(host):
-            causes.append(invalid(f"{path}.host", host, "must be a DNS name, not an IP address"))
-        causes += invalid_each(f"{path}.host", host, _host_errors(host))
+def _validate_host(host: str, path: str, causes: list[Cause]) -> None:
+    if not host:
+        return
+    if is_ip(host):
+        causes.append(invalid(path, host, "must be a DNS name, not an IP address"))
+    causes += invalid_each(path, host, _host_errors(host))
+
+
+def _rule_errors(rule: Json, path: str) -> list[Cause]:
+    causes: list[Cause] = []
     http = rule.get("http")
     if http is None:
-        return
+        return causes
     paths = http.get("paths") or ()
     if not paths:
-        causes.append(required(f"{path}.http.paths"))
+        causes.append(required(f"{path}.paths"))
     for index, entry in enumerate(paths):
-        _validate_http_path(entry, f"{path}.http.paths[{index}]", causes)
+        _validate_http_path(entry, f"{path}.paths[{index}]", causes)
+    return causes
 
 
 def _validate_http_path(entry: Json, path: str, causes: list[Cause]) -> None:
     kind, text = entry.get("pathType"), entry.get("path") or ""
     if not kind:
         causes.append(required(f"{path}.pathType", "pathType must be specified"))
-    elif kind not in PATH_TYPES:
+        return
+    if kind not in PATH_TYPES:
         causes.append(not_supported(f"{path}.pathType", kind, PATH_TYPES))
     elif kind in ("Exact", "Prefix"):
         if not text.startswith("/"):
@@ -130,29 +154,38 @@ def _validate_backend(backend: Json, path: str, causes: list[Cause]) -> None:
         detail = "cannot set both resource and service backends"
         causes.append(invalid(path, "", detail))
     elif resource is not None:
-        for name in ("kind", "name"):
-            if not resource.get(name):
-                causes.append(required(f"{path}.resource.{name}"))
+        _validate_reference(resource, f"{path}.resource", causes)
     elif service is None:
-        causes.append(required(path, "resource or service backend is required"))
+        causes.append(invalid(path, "", "resource or service backend is required"))
     else:
-        _validate_service_backend(service, f"{path}.service", causes)
+        _validate_service_backend(service, path, causes)
 
 
 def _validate_service_backend(service: Json, path: str, causes: list[Cause]) -> None:
-    name, port = service.get("name") or "", service.get("port") or {}
+    name, port, here = service.get("name") or "", service.get("port") or {}, f"{path}.service"
     if not name:
-        causes.append(required(f"{path}.name"))
+        causes.append(required(f"{here}.name"))
     else:
-        causes += invalid_each(f"{path}.name", name, label_errors(name))
+        causes += invalid_each(f"{here}.name", name, label_errors(name))
     if port.get("name") and port.get("number"):
         causes.append(invalid(path, "", "cannot set both port name & port number"))
     elif port.get("name"):
-        causes += invalid_each(f"{path}.port.name", port["name"], port_name_errors(port["name"]))
+        causes += invalid_each(f"{here}.port.name", port["name"], port_name_errors(port["name"]))
     elif port.get("number"):
-        causes += in_range(f"{path}.port.number", port["number"], 1, PORT_MAX)
+        causes += in_range(f"{here}.port.number", port["number"], 1, PORT_MAX)
     else:
         causes.append(required(path, "port name or number is required"))
+
+
+def _validate_reference(reference: Json, path: str, causes: list[Cause]) -> None:
+    if (group := reference.get("apiGroup")) is not None:
+        causes += invalid_each(f"{path}.apiGroup", group, subdomain_errors(group))
+    for name in ("kind", "name"):
+        value = reference.get(name)
+        if not value:
+            causes.append(required(f"{path}.{name}"))
+        else:
+            causes += invalid_each(f"{path}.{name}", value, path_segment_errors(value))
 
 
 def _host_errors(host: str) -> tuple[str, ...]:
@@ -164,11 +197,7 @@ def validate_ingress_class(ingress_class: Json, causes: list[Cause]) -> None:
     controller, parameters = spec.get("controller") or "", spec.get("parameters")
     if len(controller) > CONTROLLER_LENGTH_MAX:
         causes.append(too_long("spec.controller", CONTROLLER_LENGTH_MAX))
-    if not controller:
-        causes.append(required("spec.controller"))
-    elif "/" not in controller or qualified_path_errors(controller):
-        detail = 'must be a domain-prefixed path (such as "acme.io/foo")'
-        causes.append(invalid("spec.controller", controller, detail))
+    _validate_controller(controller, "spec.controller", causes)
     if parameters is not None:
         _validate_parameters(parameters, "spec.parameters", causes)
 
@@ -180,24 +209,23 @@ def validate_ingress_class_update(new: Json, old: Json, causes: list[Cause]) -> 
     validate_ingress_class(new, causes)
 
 
-def qualified_path_errors(text: str) -> list[str]:
-    """Why `text` is no `domain/path`."""
-    domain, _, path = text.partition("/")
-    errors = list(subdomain_errors(domain)) if domain else ["prefix part must be non-empty"]
-    if not path or any(path_segment_errors(part) for part in path.split("/") if part):
-        errors.append("the path part is not valid")
-    return errors
+def _validate_controller(text: str, path: str, causes: list[Cause]) -> None:
+    if not text:
+        causes.append(required(path))
+        return
+    domain, _, rest = text.partition("/")
+    if not domain or not rest:
+        detail = 'must be a domain-prefixed path (such as "acme.io/foo")'
+        causes.append(invalid(path, text, detail))
+        return
+    causes += invalid_each(path, domain, subdomain_errors(domain))
+    if not _HTTP_PATH.fullmatch(rest):
+        detail = f"Invalid path (regex used for validation is '{_HTTP_PATH.pattern}')"
+        causes.append(invalid(path, rest, detail))
 
 
 def _validate_parameters(parameters: Json, path: str, causes: list[Cause]) -> None:
-    for name in ("kind", "name"):
-        value = parameters.get(name)
-        if not value:
-            causes.append(required(f"{path}.{name}", f"{name} is required"))
-        else:
-            causes += invalid_each(f"{path}.{name}", value, path_segment_errors(value))
-    if group := parameters.get("apiGroup"):
-        causes += invalid_each(f"{path}.apiGroup", group, subdomain_errors(group))
+    _validate_reference(parameters, path, causes)
     scope, namespace = parameters.get("scope"), parameters.get("namespace")
     if scope is None:
         causes.append(required(f"{path}.scope"))
@@ -207,7 +235,7 @@ def _validate_parameters(parameters: Json, path: str, causes: list[Cause]) -> No
         detail = "`parameters.scope` is set to 'Cluster'"
         causes.append(forbidden(f"{path}.namespace", detail))
     elif scope == "Namespace":
-        if not namespace:
+        if namespace is None:
             detail = "`parameters.scope` is set to 'Namespace'"
             causes.append(required(f"{path}.namespace", detail))
         else:
@@ -215,15 +243,36 @@ def _validate_parameters(parameters: Json, path: str, causes: list[Cause]) -> No
 
 
 def validate_network_policy(policy: Json, causes: list[Cause]) -> None:
-    spec = policy.get("spec") or {}
-    validate_label_selector(spec.get("podSelector") or {}, "spec.podSelector", causes)
-    for direction, peers in (("ingress", "from"), ("egress", "to")):
+    _validate_policy(policy.get("spec") or {}, causes, False, ())
+
+
+def validate_network_policy_update(new: Json, old: Json, causes: list[Cause]) -> None:
+    """Selectors and networks that were let in earlier are let pass."""
+    was = old.get("spec") or {}
+    odd: list[Cause] = []
+    validate_label_selector(was.get("podSelector") or {}, "", odd)
+    known: list[str] = []
+    for direction, peers in _DIRECTIONS:
+        for rule in was.get(direction) or ():
+            for peer in rule.get(peers) or ():
+                block = peer.get("ipBlock") or {}
+                known += [block.get("cidr") or "", *(block.get("except") or ())]
+    _validate_policy(new.get("spec") or {}, causes, bool(odd), known)
+
+
+def _validate_policy(
+    spec: Json, causes: list[Cause], allow_values: bool, known: Sequence[str]
+) -> None:
+    selector = spec.get("podSelector") or {}
+    validate_label_selector(selector, "spec.podSelector", causes, allow_values)
+    for direction, peers in _DIRECTIONS:
         for index, rule in enumerate(spec.get(direction) or ()):
             here = f"spec.{direction}[{index}]"
             for number, port in enumerate(rule.get("ports") or ()):
                 _validate_policy_port(port, f"{here}.ports[{number}]", causes)
             for number, peer in enumerate(rule.get(peers) or ()):
-                _validate_peer(peer, f"{here}.{peers}[{number}]", causes)
+                at = f"{here}.{peers}[{number}]"
+                _validate_peer(peer, at, causes, allow_values, known)
     types = spec.get("policyTypes") or ()
     if len(types) > len(POLICY_TYPES):
         detail = "may not specify more than two policyTypes"
@@ -236,8 +285,8 @@ def validate_network_policy(policy: Json, causes: list[Cause]) -> None:
 
 def _validate_policy_port(port: Json, path: str, causes: list[Cause]) -> None:
     protocol = port.get("protocol")
-    if protocol is not None and protocol not in PROTOCOLS:
-        causes.append(not_supported(f"{path}.protocol", protocol, PROTOCOLS))
+    if protocol is not None and protocol not in _PROTOCOLS:
+        causes.append(not_supported(f"{path}.protocol", protocol, _PROTOCOLS))
     number, end = port.get("port"), port.get("endPort")
     if number is None:
         if end is not None:
@@ -252,18 +301,20 @@ def _validate_policy_port(port: Json, path: str, causes: list[Cause]) -> None:
         causes.append(invalid(f"{path}.endPort", end, detail))
     elif end < number:
         detail = "must be greater than or equal to `port`"
-        causes.append(invalid(f"{path}.endPort", end, detail))
-    else:
+        causes.append(invalid(f"{path}.endPort", number, detail))
+    if not isinstance(number, str):
         causes += in_range(f"{path}.endPort", end, 1, PORT_MAX)
 
 
-def _validate_peer(peer: Json, path: str, causes: list[Cause]) -> None:
+def _validate_peer(
+    peer: Json, path: str, causes: list[Cause], allow_values: bool, known: Sequence[str]
+) -> None:
     given = [name for name in ("podSelector", "namespaceSelector", "ipBlock") if name in peer]
-    for name in given[:2]:
-        if name != "ipBlock":
-            validate_label_selector(peer[name], f"{path}.{name}", causes)
-    if "ipBlock" in given:
-        _validate_ip_block(peer["ipBlock"], f"{path}.ipBlock", causes)
+    for name in given:
+        if name == "ipBlock":
+            _validate_ip_block(peer[name], f"{path}.ipBlock", known, causes)
+        else:
+            validate_label_selector(peer[name], f"{path}.{name}", causes, allow_values)
     if not given:
         causes.append(required(path, "must specify a peer"))
     elif "ipBlock" in given and len(given) > 1:
@@ -271,22 +322,20 @@ def _validate_peer(peer: Json, path: str, causes: list[Cause]) -> None:
         causes.append(forbidden(path, detail))
 
 
-def _validate_ip_block(block: Json, path: str, causes: list[Cause]) -> None:
+def _validate_ip_block(block: Json, path: str, known: Sequence[str], causes: list[Cause]) -> None:
     cidr = block.get("cidr") or ""
     if not cidr:
         causes.append(required(f"{path}.cidr"))
         return
+    causes += cidr_errors(cidr, f"{path}.cidr", known)
     network = _network(cidr)
-    if network is None:
-        causes.append(invalid(f"{path}.cidr", cidr, _CIDR))
-        return
-    for index, text in enumerate(block.get("except") or ()):
+    for index, text in enumerate(block.get("except") or () if network is not None else ()):
         here, inner = f"{path}.except[{index}]", _network(text)
-        if inner is None:
-            causes.append(invalid(here, text, _CIDR))
-        elif inner == network or inner.network_address not in network:
-            detail = "must be a strict subset of `cidr`"
-            causes.append(invalid(here, text, detail))
+        causes += cidr_errors(text, here, known)
+        if inner is None or network is None:
+            continue
+        if inner.network_address not in network or inner.prefixlen <= network.prefixlen:
+            causes.append(invalid(here, text, "must be a strict subset of `cidr`"))
 
 
 def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
@@ -302,12 +351,13 @@ def validate_service_cidr(service_cidr: Json, causes: list[Cause]) -> None:
         causes.append(required("spec.cidrs", "at least one CIDR required"))
     elif len(cidrs) > SERVICE_RANGES_MAX:
         detail = "may only hold up to 2 values"
-        causes.append(invalid("spec", {"cidrs": cidrs}, detail))
+        causes.append(invalid("spec.cidrs", {"CIDRs": cidrs}, detail))
+        return
     families = []
     for index, cidr in enumerate(cidrs):
-        network = _network(cidr)
-        if network is None:
-            causes.append(invalid(f"spec.cidrs[{index}]", cidr, _CIDR))
+        errors, network = cidr_errors(cidr, f"spec.cidrs[{index}]"), _network(cidr)
+        if errors or network is None:
+            causes += errors
         elif str(network) != cidr:
             detail = f'must be in canonical form ("{network}")'
             causes.append(invalid(f"spec.cidrs[{index}]", cidr, detail))
@@ -315,40 +365,43 @@ def validate_service_cidr(service_cidr: Json, causes: list[Cause]) -> None:
             families.append(network.version)
     if len(families) == SERVICE_RANGES_MAX and len(set(families)) == 1:
         detail = "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and "
-        causes.append(invalid("spec.cidrs", cidrs, detail + "2001:db8::/96"))
+        causes.append(invalid("spec.cidrs", cidrs, detail + "2001:db8::/64"))
 
 
 def validate_service_cidr_update(new: Json, old: Json, causes: list[Cause]) -> None:
+    """A second family may come later; nothing else changes."""
     cidrs = (new.get("spec") or {}).get("cidrs") or []
     was = (old.get("spec") or {}).get("cidrs") or []
-    for index, cidr in enumerate(was):
-        if index >= len(cidrs) or cidrs[index] != cidr:
-            causes.append(immutable(f"spec.cidrs[{index}]", cidrs[index : index + 1] or None))
-    if len(cidrs) > len(was) == 1:
+    grows = len(was) == 1 and len(cidrs) == SERVICE_RANGES_MAX
+    if not grows and len(cidrs) != len(was):
+        causes.append(immutable("spec.cidrs", cidrs))
+        return
+    for index, (cidr, before) in enumerate(zip(cidrs, was, strict=False)):
+        if cidr != before:
+            causes.append(immutable(f"spec.cidrs[{index}]", cidr))
+    if grows:
         validate_service_cidr(new, causes)
 
 
 def validate_ip_address(address: Json, causes: list[Cause]) -> None:
     """Its name is the address; who holds it is named completely."""
     name = address["metadata"].get("name") or ""
-    try:
-        canonical = str(ipaddress.ip_address(name)) == name
-    except ValueError:
-        canonical = False
-    if not canonical:
-        detail = "must be a valid IP address in canonical form"
+    if errors := ip_errors(name, "metadata.name"):
+        causes += errors
+    elif (canonical := str(ipaddress.ip_address(name))) != name:
+        detail = f'must be in canonical form ("{canonical}")'
         causes.append(invalid("metadata.name", name, detail))
     parent = (address.get("spec") or {}).get("parentRef")
     if parent is None:
         causes.append(required("spec.parentRef"))
         return
-    for field, errors in (
+    for field, errors_of in (
         ("group", subdomain_errors), ("namespace", path_segment_errors),
         ("resource", path_segment_errors), ("name", path_segment_errors),
     ):  # fmt: skip
         value = parent.get(field)
         if value:
-            causes += invalid_each(f"spec.parentRef.{field}", value, errors(value))
+            causes += invalid_each(f"spec.parentRef.{field}", value, errors_of(value))
         elif field in ("resource", "name"):
             causes.append(required(f"spec.parentRef.{field}"))
 

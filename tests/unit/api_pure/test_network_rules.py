@@ -1,4 +1,4 @@
-"""Rules of services, endpoints and their slices: addresses, ports, what is kept."""
+"""Rules of services, endpoints, ingresses, network policies: what is wrong, what is let pass."""
 
 from __future__ import annotations
 
@@ -203,4 +203,65 @@ def test_endpoints_that_stay_are_let_pass() -> None:
     assert created(scheme.ENDPOINTS, subsets) == [
         "subsets[0].addresses[0].ip: invalid: may not be in the loopback range (127.0.0.0/8, "
         "::1/128)"
+    ]
+
+
+def ingress(host: str = "a.b", secret: str = "s", **path: Any) -> Json:
+    backend = {"service": {"name": "x", "port": {"number": 1}}}
+    entry = {"path": "/", "pathType": "Prefix", "backend": backend, **path}
+    rule = {"host": host, "http": {"paths": [entry]}}
+    return {"spec": {"rules": [rule], "tls": [{"secretName": secret}]}}
+
+
+def policy(cidr: str, *without: str, **selector: str) -> Json:
+    block = {"cidr": cidr, "except": list(without)}
+    chosen = {"matchExpressions": [{"key": "k", "operator": "In", "values": [selector["value"]]}]}
+    peers = [{"ipBlock": block}, {"podSelector": chosen}]
+    return {"spec": {"podSelector": chosen, "ingress": [{"from": peers}]}}
+
+
+def test_what_an_ingress_has_wrong_already_is_let_pass() -> None:
+    bad, good = ingress(secret="A"), ingress()
+    path = "spec.tls[0].secretName"
+    assert [line.split(":")[0] for line in created(scheme.INGRESSES, bad)] == [path]
+    assert updated(scheme.INGRESSES, bad, bad) == []
+    assert [line.split(":")[0] for line in updated(scheme.INGRESSES, good, bad)] == [path]
+    wild = ingress("*.a.b", path="x")
+    assert updated(scheme.INGRESSES, wild, wild) == []
+    assert updated(scheme.INGRESSES, good, wild) == [
+        "spec.rules[0].http.paths[0].path: invalid: must be an absolute path"
+    ]
+
+
+def test_what_a_policy_has_wrong_already_is_let_pass() -> None:
+    bad, good = policy("10.0.0.1/08", value="a b"), policy("10.0.0.0/8", value="a")
+    assert updated(scheme.NETWORKPOLICIES, bad, bad) == []
+    found = updated(scheme.NETWORKPOLICIES, good, bad)
+    assert [line.split(":")[0] for line in found] == [
+        "spec.podSelector.matchExpressions[0].values[0]",
+        "spec.ingress[0].from[0].ipBlock.cidr",
+        "spec.ingress[0].from[1].podSelector.matchExpressions[0].values[0]",
+    ]
+    assert created(scheme.NETWORKPOLICIES, policy("10.0.0.0/8", "10.0.0.0/8", value="a")) == [
+        "spec.ingress[0].from[0].ipBlock.except[0]: invalid: must be a strict subset of `cidr`"
+    ]
+
+
+def test_a_service_range_grows_by_the_other_family_alone() -> None:
+    old = {"spec": {"cidrs": ["10.0.0.0/24"]}}
+    kind = scheme.SERVICECIDRS
+    assert updated(kind, old, {"spec": {"cidrs": ["10.0.0.0/24", "fd00::/64"]}}) == []
+    assert updated(kind, old, {"spec": {"cidrs": ["10.0.1.0/24"]}}) == [
+        "spec.cidrs[0]: invalid: field is immutable"
+    ]
+    assert updated(kind, old, {"spec": {"cidrs": []}}) == [
+        "spec.cidrs: invalid: field is immutable"
+    ]
+
+
+def test_the_controller_of_a_class_is_a_path() -> None:
+    body = {"spec": {"controller": "A.b/x y"}}
+    assert [line.split(":")[0] for line in created(scheme.INGRESSCLASSES, body)] == [
+        "spec.controller",
+        "spec.controller",
     ]
