@@ -45,6 +45,7 @@ from busk8s.api.rules.security import (
     validate_host_users,
     validate_pod_security,
     validate_profile_annotations,
+    validate_profiles_match,
     validate_shared_processes,
 )
 from busk8s.api.rules.tolerance import STRICT, Tolerance
@@ -73,6 +74,8 @@ def validate_pod(pod: Json, causes: list[Cause]) -> None:
     validate_whole_pod(pod, causes, STRICT)
     if spec.get("ephemeralContainers"):
         causes.append(forbidden("spec.ephemeralContainers", "cannot be set on create"))
+    if annotations := (pod.get("metadata") or {}).get("annotations"):
+        validate_profiles_match(annotations, spec, "spec", causes)
     if spec.get("nodeName") and spec.get("schedulingGates"):
         detail = "cannot be set until all schedulingGates have been cleared"
         causes.append(forbidden("spec.nodeName", detail))
@@ -99,6 +102,8 @@ def validate_template(
         causes += validate_annotations(annotations, here)
         validate_pod_annotations(annotations, spec, here, causes, allowed)
     validate_pod_spec(spec, f"{path}.spec", causes, allowed)
+    if annotations:
+        validate_profiles_match(annotations, spec, f"{path}.spec", causes)
     if spec.get("ephemeralContainers"):
         detail = "ephemeral containers not allowed in pod template"
         causes.append(forbidden(f"{path}.spec.ephemeralContainers", detail))

@@ -13,6 +13,10 @@ from typing import Any
 from busk8s.api.meta import qualified_name_errors, subdomain_errors
 from busk8s.api.rules.addresses import ip_errors
 from busk8s.api.rules.cause import duplicate, forbidden, immutable, invalid, invalid_each
+from busk8s.api.rules.container_status import (
+    validate_container_statuses,
+    validate_extended_claim,
+)
 from busk8s.api.rules.pod_update import validate_kept_annotations
 from busk8s.errors import Cause
 
@@ -44,9 +48,12 @@ def validate_pod_status(new: Json, old: Json, causes: list[Cause]) -> None:
     _validate_ended(status, was, "ephemeralContainerStatuses", spec, None, causes)
     if claims := status.get("resourceClaimStatuses"):
         _validate_claims(claims, new.get("spec") or {}, causes)
+    if (claim := status.get("extendedResourceClaimStatus")) is not None:
+        validate_extended_claim(claim, spec, "status.extendedResourceClaimStatus", causes)
     for name in ("podIPs", "hostIPs"):
         if status.get(name) != was.get(name):
             _validate_addresses(status, was, name, causes)
+    validate_container_statuses(status, spec, causes)
 
 
 def _validate_conditions(conditions: Sequence[Json], causes: list[Cause]) -> None:

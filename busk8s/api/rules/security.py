@@ -191,6 +191,50 @@ def validate_host_users(
             causes.append(forbidden(f"{here}.volumeDevices", detail))
 
 
+def validate_profiles_match(annotations: Json, spec: Json, path: str, causes: list[Cause]) -> None:
+    """On create: an annotation that says what a field says too says the same."""
+    context = spec.get("securityContext") or {}
+    if seccomp := context.get("seccompProfile"):
+        here = f"{path}.securityContext.seccompProfile"
+        _match(annotations.get(_SECCOMP_POD), seccomp, "seccomp", here, causes)
+    windows = (spec.get("os") or {}).get("name") == "windows"
+    for container, at in containers_of(spec, path):
+        own, name = container.get("securityContext") or {}, container.get("name") or ""
+        if seccomp := own.get("seccompProfile"):
+            here = f"{at}.securityContext.seccompProfile"
+            said = annotations.get(f"{_SECCOMP_CONTAINER}{name}")
+            _match(said, seccomp, "seccomp", here, causes)
+    for container, at in () if windows else containers_of(spec, path):
+        own, name = container.get("securityContext") or {}, container.get("name") or ""
+        if profile := own.get("appArmorProfile") or context.get("appArmorProfile"):
+            here = f"{at}.securityContext.appArmorProfile"
+            _match(annotations.get(f"{APPARMOR_PREFIX}{name}"), profile, "apparmor", here, causes)
+
+
+_BY_TYPE = {
+    "Unconfined": ("unconfined",),
+    "RuntimeDefault": ("runtime/default", "docker/default"),
+}
+
+
+def _match(said: str | None, profile: Json, what: str, path: str, causes: list[Cause]) -> None:
+    kind = profile.get("type")
+    if said is None or kind not in (*_BY_TYPE, "Localhost"):
+        return
+    if kind == "Localhost":
+        fits = said.startswith("localhost/")
+    elif what == "seccomp":
+        fits = said in _BY_TYPE[kind]
+    else:
+        fits = said == _BY_TYPE[kind][0]
+    if not fits:
+        detail = f"{what} type in annotation and field must match"
+        causes.append(forbidden(f"{path}.type", detail))
+    elif kind == "Localhost" and said.removeprefix("localhost/") != profile.get("localhostProfile"):
+        detail = f"{what} profile in annotation and field must match"
+        causes.append(forbidden(f"{path}.localhostProfile", detail))
+
+
 def validate_profile_annotations(annotations: Json, spec: Json, path: str) -> list[Cause]:
     """The older form of profiles, in annotations of a pod or of a template."""
     causes: list[Cause] = []

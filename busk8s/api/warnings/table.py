@@ -19,6 +19,8 @@ from busk8s.api.warnings.volumes import of_claim_spec, of_class_annotation
 Json = dict[str, Any]
 Look = Callable[[Json], list[str]]
 
+COMPLETIONS_MAX = 100_000  # Beyond both, finished indexes are too many to be noted.
+PARALLELISM_MAX = 10_000
 # By resource key: said with every answer, whatever was asked.
 DEPRECATED_KINDS = {
     "endpoints": "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
@@ -74,6 +76,28 @@ def _stateful_set(obj: Json) -> list[str]:
     return said
 
 
+def _job(obj: Json) -> list[str]:
+    return _of_size(obj.get("spec") or {}, "spec") + _TEMPLATE(obj)
+
+
+def _cron_job(obj: Json) -> list[str]:
+    spec = ((obj.get("spec") or {}).get("jobTemplate") or {}).get("spec") or {}
+    return _of_size(spec, "spec.jobTemplate.spec") + _CRON_TEMPLATE(obj)
+
+
+def _of_size(spec: Json, path: str) -> list[str]:
+    many = spec.get("completions", 0) > COMPLETIONS_MAX and (
+        spec.get("parallelism", 0) > PARALLELISM_MAX
+    )
+    if not many or spec.get("completionMode") != "Indexed":
+        return []
+    return [
+        f"{path}: In Indexed Jobs with a number of completions higher than 10^5 and a parallelism "
+        "higher than 10^4, Kubernetes might not be able to track completedIndexes when a big "
+        "number of indexes fail"
+    ]
+
+
 def _claim(obj: Json) -> list[str]:
     return of_class_annotation(obj) + of_claim_spec(obj.get("spec") or {}, "spec")
 
@@ -121,6 +145,7 @@ def _account(obj: Json) -> list[str]:
 
 
 _TEMPLATE = _of_template("spec", "template")
+_CRON_TEMPLATE = _of_template("spec", "jobTemplate", "spec", "template")
 _POD_NAMES = "Pod names and hostnames"
 _NAMED = {
     "pods": "the Pod's hostname",
@@ -141,7 +166,8 @@ _LOOKS: Mapping[str, Look] = {
     "podtemplates": _of_template("template"),
     **dict.fromkeys(_TEMPLATES, _TEMPLATE),
     "statefulsets.apps": _stateful_set,
-    "cronjobs.batch": _of_template("spec", "jobTemplate", "spec", "template"),
+    "jobs.batch": _job,
+    "cronjobs.batch": _cron_job,
     "services": network.of_service,
     "endpoints": network.of_endpoints,
     "ingresses.networking.k8s.io": network.of_ingress,

@@ -184,3 +184,23 @@ def test_networks(text: str, usual: str) -> None:
 def test_other_kinds(key: str, obj: Json, begins: str) -> None:
     (said,) = on_create(key, obj)
     assert said.startswith(begins)
+
+
+@pytest.mark.parametrize(
+    ("completions", "parallelism", "mode", "told"),
+    [(100_001, 10_001, "Indexed", True), (100_000, 10_001, "Indexed", False),
+     (100_001, 10_000, "Indexed", False), (100_001, 10_001, "NonIndexed", False)],
+)  # fmt: skip
+def test_jobs_of_more_indexes_than_can_be_noted(
+    completions: int, parallelism: int, mode: str, told: bool
+) -> None:
+    spec = {"completions": completions, "parallelism": parallelism, "completionMode": mode}
+    job = {"metadata": {"name": "j"}, "spec": {**spec, "template": pod()}}
+    cron_job = {"metadata": {"name": "j"}, "spec": {"jobTemplate": {"spec": job["spec"]}}}
+    words = "In Indexed Jobs with a number of completions higher than 10^5"
+    for key, obj, path in (
+        ("jobs.batch", job, "spec"),
+        ("cronjobs.batch", cron_job, "spec.jobTemplate.spec"),
+    ):
+        found = on_create(key, obj)
+        assert [said.startswith(f"{path}: {words}") for said in found] == ([True] if told else [])

@@ -749,3 +749,67 @@ RULE = {
 def test_statuses(spec: Json, old: Json, new: Json, want: list[str]) -> None:
     found = status_updated(PODS, spec, old, new)
     assert [each for each in found if ".Type:" not in each] == want
+
+
+SECCOMP = "seccomp.security.alpha.kubernetes.io/pod"
+APPARMOR = "container.apparmor.security.beta.kubernetes.io/c"
+
+
+@pytest.mark.parametrize(
+    ("annotations", "context", "expected"),
+    [
+        ({SECCOMP: "docker/default"}, {"seccompProfile": {"type": "RuntimeDefault"}}, []),
+        (
+            {SECCOMP: "unconfined"}, {"seccompProfile": {"type": "RuntimeDefault"}},
+            [
+                f"{SECURITY}.seccompProfile.type: forbidden: seccomp type in annotation and field "
+                "must match"
+            ],
+        ),
+        (
+            {APPARMOR: "localhost/a"},
+            {"appArmorProfile": {"type": "Localhost", "localhostProfile": "b"}},
+            [
+                f"{C}.securityContext.appArmorProfile.localhostProfile: forbidden: apparmor "
+                "profile in annotation and field must match"
+            ],
+        ),
+    ],
+    ids=["same", "another type", "another profile"],
+)  # fmt: skip
+def test_annotations_say_what_fields_say(
+    annotations: Json, context: Json, expected: list[str]
+) -> None:
+    assert created(PODS, pod(securityContext=context), annotations=annotations) == expected
+
+
+def test_what_a_status_says_of_containers() -> None:
+    body = pod({"resources": {"limits": {"a.b/c": "1"}}})
+    health = [{"resourceID": "i", "health": "Good"}, {"resourceID": "i", "health": "Unknown"}]
+    status = {
+        "containerStatuses": [
+            {
+                "name": "c",
+                "user": {"linux": {"uid": -1, "gid": 0}},
+                "allocatedResourcesStatus": [{"name": "cpu", "resources": health}],
+            }
+        ],
+        "extendedResourceClaimStatus": {
+            "resourceClaimName": "x",
+            "requestMappings": [
+                {"containerName": "c", "resourceName": "a.b/c", "requestName": "r"},
+                {"containerName": "d", "resourceName": "a.b/c", "requestName": "r"},
+            ],
+        },
+    }
+    at = "status.containerStatuses[0]"
+    assert status_updated(PODS, body, {}, status) == [
+        "status.extendedResourceClaimStatus.requestMappings[1].containerName: invalid: must match "
+        "the name of an entry in spec.initContainers.name or spec.containers.name",
+        f"{at}.user.linux.uid: invalid: must be between 0 and 2147483647, inclusive",
+        f"{at}.allocatedResourcesStatus[0].name: invalid: must match one of the container's "
+        "resource requests",
+        f'{at}.allocatedResourcesStatus[0].resources[0].health: unsupported: "Good": supported '
+        'values: "Healthy", "Unhealthy", "Unknown"',
+        f'{at}.allocatedResourcesStatus[0].resources[1].resourceID: duplicate: "i"',
+    ]
