@@ -8,18 +8,25 @@ Source    Kubernetes API reference, CertificateSigningRequest; its validation.
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Sequence
 from typing import Any
 
-from busk8s.api.rules.cause import duplicate, forbidden, invalid, not_supported, required
+from busk8s.api.rules.cause import (
+    duplicate,
+    forbidden,
+    invalid,
+    not_supported,
+    one_of,
+    required,
+)
+from busk8s.api.rules.conditions import STATUSES
+from busk8s.api.rules.signers import validate_signer
 from busk8s.errors import Cause
 
 Json = dict[str, Any]
 
 SECONDS_MIN = 600
 LEGACY_SIGNER = "kubernetes.io/legacy-unknown"
-SIGNER_CHARACTERS_MAX = 571  # A domain of 253, `/`, and a path of 63 five times over.
 REQUEST_BYTES_MAX = 64 * 1024  # Of PEM: real ones have under two thousand.
 USAGES = (
     "any", "cert sign", "client auth", "code signing", "content commitment", "crl sign",
@@ -30,8 +37,6 @@ USAGES = (
 )  # fmt: skip
 DECISIONS = ("Approved", "Denied")
 FINAL = (*DECISIONS, "Failed")
-_DOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+"
-_SIGNER = re.compile(rf"{_DOMAIN}/[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 
 
 def validate_signing_request(csr: Json, causes: list[Cause]) -> None:
@@ -43,7 +48,7 @@ def validate_signing_request(csr: Json, causes: list[Cause]) -> None:
         why = "the legacy signerName is not allowed via this API version"
         causes.append(invalid("spec.signerName", signer, why))
     else:
-        _validate_signer(signer, causes)
+        causes += validate_signer(signer, "spec.signerName")
     seconds = spec.get("expirationSeconds")
     if seconds is not None and seconds < SECONDS_MIN:
         why = "may not specify a duration less than 600 seconds (10 minutes)"
@@ -61,7 +66,8 @@ def _validate_request(spec: Json, causes: list[Cause]) -> None:
             raise ValueError(f"it has more than {REQUEST_BYTES_MAX} bytes")
         if not pem.lstrip().startswith(b"-----BEGIN CERTIFICATE REQUEST-----"):
             raise ValueError("PEM block type must be CERTIFICATE REQUEST")
-        x509.load_pem_x509_csr(pem)
+        if not x509.load_pem_x509_csr(pem).is_signature_valid:
+            raise ValueError("the signature is not that of the key in it")
     except ValueError as error:
         why = f"unable to parse csr: {error}"
         causes.append(invalid("spec.request", text[:256], why))
@@ -80,29 +86,21 @@ def _validate_usages(usages: Sequence[str], causes: list[Cause]) -> None:
         seen[usage] = None
 
 
-def _validate_signer(signer: str, causes: list[Cause]) -> None:
-    if not signer:
-        causes.append(required("spec.signerName"))
-    elif len(signer) > SIGNER_CHARACTERS_MAX or not _SIGNER.fullmatch(signer):
-        why = "must be a fully qualified domain and path of the form 'example.com/signer-name'"
-        causes.append(invalid("spec.signerName", signer, why))
-
-
 def _validate_conditions(csr: Json, causes: list[Cause]) -> None:
-    found = (csr.get("status") or {}).get("conditions") or []
-    types: dict[str, None] = {}
+    found, path = (csr.get("status") or {}).get("conditions") or [], "status.conditions"
+    types: set[str] = set()
     for index, condition in enumerate(found):
-        where, kind = f"status.conditions[{index}]", condition.get("type") or ""
+        where, kind = f"{path}[{index}]", condition.get("type") or ""
         if not kind:
             causes.append(required(f"{where}.type"))
-        elif kind in types:
+        statuses = ("True",) if kind in FINAL else STATUSES
+        causes += one_of(f"{where}.status", condition.get("status"), statuses)
+        if kind in DECISIONS and types & (set(DECISIONS) - {kind}):
+            why = "Approved and Denied conditions are mutually exclusive"
+            causes.append(invalid(path, kind, why))
+        if kind in types:
             causes.append(duplicate(f"{where}.type", kind))
-        if kind in FINAL and condition.get("status") != "True":
-            causes.append(not_supported(f"{where}.status", condition.get("status"), ("True",)))
-        types[kind] = None
-    if all(kind in types for kind in DECISIONS):
-        why = "Approved and Denied conditions are mutually exclusive"
-        causes.append(invalid("status.conditions", found, why))
+        types.add(kind)
 
 
 def validate_approval(new: Json, old: Json, causes: list[Cause]) -> None:

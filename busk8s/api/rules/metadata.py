@@ -43,6 +43,7 @@ NAME_RULES: Mapping[str, NameErrors] = {
     **dict.fromkeys(_LABELS, label_errors),
     **dict.fromkeys(_PATH_SEGMENTS, path_segment_errors),
     "apiservices.apiregistration.k8s.io": path_segment_errors,  # `v1.` is the core group's
+    "certificatesigningrequests.certificates.k8s.io": path_segment_errors,
     # It may be named after its signer: its own rules say how (trust_bundles).
     "clustertrustbundles.certificates.k8s.io": lambda name: (),
 }

@@ -213,3 +213,37 @@ def test_of_migrations() -> None:
         "status.resourceVersion: invalid: field is immutable",
         "status.conditions: invalid: Success condition cannot be set to false once it is true",
     ]
+
+
+def signing(**spec: Any) -> Json:
+    request = x509.CertificateSigningRequestBuilder().subject_name(NAME).sign(KEY, hashes.SHA256())
+    pem = base64.b64encode(request.public_bytes(serialization.Encoding.PEM)).decode()
+    return {"spec": {"request": pem, "signerName": "example.com/s", "usages": ["any"], **spec}}
+
+
+def test_of_signing_requests() -> None:
+    kind = scheme.CERTIFICATESIGNINGREQUESTS
+    assert created(kind, signing(), name="Any:Name") == []
+    found = created(kind, signing(signerName="example.com/S", usages=["any", "any"]))
+    assert [": ".join(line.split(": ")[:2]) for line in found] == [
+        "spec.usages[1]: duplicate",
+        "spec.signerName: invalid",
+    ]
+
+
+def test_of_decisions_on_signing_requests() -> None:
+    conditions = [
+        {"type": "Approved", "status": "True"},
+        {"type": "Denied", "status": "False"},
+        {"type": "Mine", "status": "Perhaps"},
+    ]
+    found = status_updated(
+        scheme.CERTIFICATESIGNINGREQUESTS, signing(), {"conditions": conditions[:2]},
+        {"conditions": conditions},
+    )  # fmt: skip
+    assert found == [
+        'status.conditions[1].status: unsupported: "False": supported values: "True"',
+        "status.conditions: invalid: Approved and Denied conditions are mutually exclusive",
+        'status.conditions[2].status: unsupported: "Perhaps": supported values: "False", "True", '
+        '"Unknown"',
+    ]
