@@ -1,7 +1,8 @@
 """What is asked for of devices: claims, templates of claims, classes.
 
 Leaves    what a claim was given (device_claims), devices on offer (device_slices).
-Differs from Kubernetes: fields new in 1.37 (derived attributes) have no rules of their own.
+Differs from Kubernetes: fields new in 1.37 (derived attributes) have no rules of their own; admin
+          access is not bound to a label of the namespace.
 Source    Kubernetes API reference, resource.k8s.io; its rules.
 """
 

@@ -1,6 +1,7 @@
 """Persistent volumes and the claims upon them.
 
 Leaves    the sources of volumes (disks), classes and drivers (storage_classes).
+Differs from Kubernetes: a refused change is not shown as a diff.
 Source    Kubernetes API reference, "Config and Storage"; the rules of core validation.
 """
 
