@@ -20,11 +20,14 @@ Json = dict[str, Any]
 class Object:
     """Immutable. `body` is the whole JSON with `metadata.resourceVersion`.
 
+    Where `managed` is given, it is the text of the managedFields (`part`), and the body given is
+    without them: thus many objects and versions can share one, and who needs none copies nothing.
     `data` is parsed lazily, once, and is shared by all readers: never change it.
     """
 
     __slots__ = (
-        "_data", "_labels", "body", "message", "name", "namespace", "resource", "revision",
+        "_at", "_body", "_data", "_labels", "managed", "message", "name", "namespace", "resource",
+        "revision",
     )  # fmt: skip
 
     def __init__(
@@ -36,12 +39,15 @@ class Object:
         revision: int,
         body: bytes,
         data: Json | None = None,
+        managed: bytes = b"",
     ) -> None:
         self.resource = resource
         self.namespace = namespace
         self.name = name
         self.revision = revision
-        self.body = body
+        self._body = body
+        self.managed = managed
+        self._at = _after_revision(resource, revision, body) if managed else 0
         self.message: bytes | None = None  # In protobuf, while the API server keeps it.
         self._data = data
         self._labels: dict[str, str] | None = None
@@ -50,6 +56,31 @@ class Object:
     def key(self) -> str:
         """`namespace/name`, or `name` for cluster-scoped objects: what work queues hold."""
         return f"{self.namespace}/{self.name}" if self.namespace else self.name
+
+    @property
+    def body(self) -> bytes:
+        if not self.managed:
+            return self._body
+        at, rest = self._at, self._body
+        return b'%b"managedFields":%b,%b' % (rest[:at], self.managed, rest[at:])
+
+    def pieces(self) -> tuple[bytes, ...]:
+        """What `body` is joined of: for who joins many."""
+        if not self.managed:
+            return (self._body,)
+        at, rest = self._at, self._body
+        return (rest[:at], b'"managedFields":', self.managed, b",", rest[at:])
+
+    @property
+    def lean(self) -> bytes:
+        """`body` without its managedFields, which only clients of the API read."""
+        if self.managed:
+            return self._body
+        return part(self._body, _after_revision(self.resource, self.revision, self._body))[0]
+
+    @property
+    def size_bytes(self) -> int:
+        return len(self._body) + len(self.managed)
 
     @property
     def data(self) -> Json:
@@ -99,9 +130,17 @@ class Object:
 def encode(data: Json) -> bytes:
     """The stored form of `data`: kind, apiVersion, metadata first, without its resourceVersion.
 
-    A fixed head lets `with_revision` splice the number in without parsing.
+    A fixed head lets `with_revision` splice the number in without parsing; managedFields come next
+    and then the name, so that `part` finds where they end.
     """
-    metadata = {k: v for k, v in data["metadata"].items() if k != "resourceVersion"}
+    given = data["metadata"]
+    metadata: Json = {}
+    if managed := given.get("managedFields"):
+        metadata["managedFields"] = managed
+        metadata["name"] = given["name"]
+    for key, value in given.items():
+        if key != "resourceVersion" and key not in metadata:
+            metadata[key] = value
     ordered = {"kind": data["kind"], "apiVersion": data["apiVersion"], "metadata": metadata}
     for key, value in data.items():
         if key not in ordered:
@@ -122,9 +161,31 @@ def head_length(resource: Resource, body: bytes) -> int:
     return body.index(_METADATA) + len(_METADATA)
 
 
+def _after_revision(resource: Resource, revision: int, body: bytes) -> int:
+    """Where the metadata goes on after the resourceVersion."""
+    return head_length(resource, body) + len(b'"resourceVersion":"",') + len(str(revision))
+
+
 def with_revision(body: bytes, revision: int, *, head_length: int) -> bytes:
     """`body` as `encode` made it, with `metadata.resourceVersion` put in.
 
     `head_length` is as the function of that name says: where the metadata's first member begins.
     """
     return b'%b"resourceVersion":"%d",%b' % (body[:head_length], revision, body[head_length:])
+
+
+_MANAGED = b'"managedFields":'
+# Nowhere within managedFields: there no list ends but their own, and in a text a quotation mark has
+# a backslash before it.
+_MANAGED_END = b'}],"name":'
+
+
+def part(body: bytes, at: int) -> tuple[bytes, bytes]:
+    """What `encode` made without its managedFields, and their text; `at` is where they would be.
+
+    Another body is left as it is, and the text is empty.
+    """
+    if not body.startswith(_MANAGED, at):
+        return body, b""
+    end = body.index(_MANAGED_END, at) + 2
+    return body[:at] + body[end + 1 :], body[at + len(_MANAGED) : end]

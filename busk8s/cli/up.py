@@ -93,7 +93,7 @@ async def controllers(api: Api) -> None:
     ids, ca = master.system_ids(), api.pki.ca_pem.decode()
     # Objects come directly; the one computed view they follow (liveness) over the bus, as ever.
     async with master.master_client("kube-controller-manager", api.data) as views:
-        client = direct(api, "system:kube-controller-manager", views)
+        client = direct(api, "kube-controller-manager", views)
         with api.bus.components.here("kube-controller-manager") as show:
 
             def tell(families: Sequence[Family]) -> None:
@@ -105,7 +105,7 @@ async def controllers(api: Api) -> None:
 async def scheduler(api: Api) -> None:
     from busk8s.master.scheduler import run
 
-    client = direct(api, "system:kube-scheduler")
+    client = direct(api, "kube-scheduler")
     rng, ids = random.SystemRandom(), master.system_ids()
     with api.bus.components.here("kube-scheduler") as show:
 
@@ -183,14 +183,15 @@ async def join_url(api: Api) -> str:
     ).render()
 
 
-def direct(api: Api, user: str, views: Client | None = None) -> DirectClient:
+def direct(api: Api, component: str, views: Client | None = None) -> DirectClient:
     """A client in the API server's own process."""
     return DirectClient(
         api.front,
-        user=User(user, ("system:authenticated",)),
+        user=User(f"system:{component}", ("system:authenticated",)),
         source=api.cache,
         lost=(Overflow,),
         views=views.watch_view if views is not None else None,
+        field_manager=component,
     )
 
 

@@ -58,8 +58,9 @@ class DirectClient(RestClient):
         source: Source | None = None,
         lost: tuple[type[Exception], ...] = (),
         views: Views | None = None,
+        field_manager: str = "busk8s",
     ) -> None:
-        super().__init__(user)
+        super().__init__(user, manager=field_manager)
         self._dispatch = dispatch
         self._source = source
         self._lost = lost

@@ -44,6 +44,49 @@ def test_what_was_applied_by_the_client_becomes_kubectls_own(cluster: Cluster) -
     assert json.loads(last)["data"] == {"x": "2"}
 
 
+def test_who_created_an_object_is_known_and_conflicts(cluster: Cluster) -> None:
+    cluster.kubectl("create deployment made --image=x --replicas=0 -- sleep 1000")
+    text = cluster.kubectl("get deployment/made -o yaml --show-managed-fields=false")
+    kept = cluster.get("deployment/made")
+    metadata = {"name": "made"}
+    spec = {"replicas": 1, "selector": kept["spec"]["selector"]}
+    spec["template"] = {"metadata": kept["spec"]["template"]["metadata"]}
+    wanted = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
+    assert "managedFields" not in text
+    refused = told(cluster, json.dumps(wanted), "--field-manager=other")
+    assert (
+        'Apply failed with 1 conflict: conflict with "kubectl-create" using apps/v1: .spec.replicas'
+        in refused
+    )
+    fields = entries(cluster, "deployment/made")
+    assert "f:replicas" in fields["kubectl-create"]["f:spec"]
+    assert fields["kube-controller-manager"].keys() == {"f:metadata", "f:status"}
+
+
+def test_a_pods_status_is_the_kubelets_and_the_servers_objects_are_the_servers(
+    cluster: Cluster,
+) -> None:
+    cluster.kubectl("run told --image=x --command -- sleep 1000")
+    cluster.kubectl("wait pod/told --for=condition=Ready --timeout=30s")
+    pod = cluster.get("pod/told --show-managed-fields")
+    [status] = [e for e in pod["metadata"]["managedFields"] if e.get("subresource") == "status"]
+    assert (status["manager"], status["operation"]) == ("kubelet", "Update")
+    assert 'k:{"type":"Ready"}' in status["fieldsV1"]["f:status"]["f:conditions"]
+    assert "f:nodeName" not in entries(cluster, "pod/told")["kubectl-run"]["f:spec"]
+    cluster.kubectl("delete pod/told --grace-period=0 --force")
+    assert entries(cluster, "clusterrole/cluster-admin").keys() == {"kube-apiserver"}
+    assert entries(cluster, "namespace/kube-system").keys() == {"kube-apiserver"}
+
+
+def told(cluster: Cluster, config: str, *more: str) -> str:
+    """What kubectl says when it may not apply `config`."""
+    command = [KUBECTL or "kubectl", f"--kubeconfig={cluster.kubeconfig}"]
+    command += ["apply", "--server-side", "-f", "-", *more]
+    refused = cluster.run(command, stdin=config, check=False)
+    assert refused.returncode == 1
+    return refused.stderr
+
+
 def test_a_scaled_deployment_is_told_so(cluster: Cluster) -> None:
     container = {"name": "c", "image": "x", "command": ["sleep", "1000"]}
     labels = {"app": "scaled"}
@@ -60,17 +103,6 @@ def test_a_scaled_deployment_is_told_so(cluster: Cluster) -> None:
     text = json.dumps(deployment)
     cluster.kubectl("apply --server-side -f -", stdin=text)
     cluster.kubectl("scale deployment/scaled --replicas=1")
-    command = [
-        KUBECTL or "kubectl",
-        f"--kubeconfig={cluster.kubeconfig}",
-        "apply",
-        "--server-side",
-        "-f",
-        "-",
-    ]
-    refused = cluster.run(command, stdin=text, check=False)
-    assert refused.returncode == 1
-    assert (
-        'conflict with "kubectl" with subresource "scale" using apps/v1: .spec.replicas'
-        in refused.stderr
+    assert 'conflict with "kubectl" with subresource "scale" using apps/v1: .spec.replicas' in told(
+        cluster, text
     )

@@ -14,11 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from busk8s.api.apply import fieldset, managers
+from busk8s.api.apply.anew import Anew
+from busk8s.api.apply.compare import compare
 from busk8s.api.apply.extract import WrongType, fields_of
 from busk8s.api.apply.layout import Layout
 from busk8s.api.apply.managers import Managed, Owned, Writer
 from busk8s.api.apply.merge import merge
-from busk8s.api.apply.ownership import Conflicts, Setting, apply, update
+from busk8s.api.apply.ownership import UNOWNED, Conflicts, Setting, apply, update
 
 Json = dict[str, Any]
 Path = tuple[str, ...]
@@ -36,9 +38,16 @@ LAYOUT = Layout(
         "inner": Layout("struct", {"x": _TEXT, "y": Layout("map", item=_TEXT)}),
         "items": Layout("keyed", item=_ITEM, keys=("name",)),
         "tags": Layout("set", item=_TEXT),
+        "status": Layout(
+            "struct", {"phase": _TEXT, "seen": Layout("keyed", item=_ITEM, keys=("name",))}
+        ),
     },
+    always=("inner", "status"),
 )
 SETTING = Setting("v1", LAYOUT, {}, "now")
+_METADATA = Layout("struct", {"name": _TEXT, "labels": Layout("map", item=_TEXT)})
+# What a way of writing keeps as it was and cannot own, by subresource.
+KEPT = {"": {"f:status": {}}, "status": {"f:a": {}, "f:inner": {}, "f:items": {}}}
 
 _texts = st.sampled_from(["1", "2"])
 _some = st.dictionaries(st.sampled_from(["p", "q", "r"]), _texts, min_size=1)
@@ -55,6 +64,10 @@ documents = st.fixed_dictionaries(
         "inner": st.fixed_dictionaries({"x": _texts}, optional={"y": _some}),
         "items": st.lists(_item, min_size=1, unique_by=lambda item: item["name"]),
         "tags": st.lists(st.sampled_from(["t", "u", "w"]), min_size=1, unique=True),
+        "status": st.fixed_dictionaries(
+            {"phase": _texts},
+            optional={"seen": st.lists(_item, min_size=1, unique_by=lambda item: item["name"])},
+        ),
     },
 )
 
@@ -70,13 +83,15 @@ def flat(document: Json) -> Flat:
             found[path] = value
             continue
         found[path] = CONTAINER
-        if name == "tags":
+        if name == "status":
+            found[*path, "f:phase"] = value["phase"]
+            if "seen" in value:
+                found[*path, "f:seen"] = CONTAINER
+                found |= _flat_items((*path, "f:seen"), value["seen"])
+        elif name == "tags":
             found |= {(*path, f'v:"{tag}"'): tag for tag in value}
         elif name == "items":
-            for item in value:
-                here = (*path, f'k:{{"name":"{item["name"]}"}}')
-                found[here] = ITEM
-                found |= {(*here, "f:" + key): text for key, text in item.items()}
+            found |= _flat_items(path, value)
         elif name == "map":
             found |= {(*path, "f:" + key): text for key, text in value.items()}
         else:
@@ -88,8 +103,19 @@ def flat(document: Json) -> Flat:
     return found
 
 
+def _flat_items(path: Path, items: list[Json]) -> Flat:
+    found: Flat = {}
+    for item in items:
+        here = (*path, f'k:{{"name":"{item["name"]}"}}')
+        found[here] = ITEM
+        found |= {(*here, "f:" + key): text for key, text in item.items()}
+    return found
+
+
 # The fields of structs, which lead to others without being owned for that alone.
-NAMED = [("f:map",), ("f:items",), ("f:tags",), ("f:inner",), ("f:inner", "f:y")]
+NAMED = [(f"f:{name}",) for name in ("map", "items", "tags", "inner", "status")]
+NAMED += [("f:inner", "f:y"), ("f:status", "f:seen")]
+ALWAYS = {("f:inner",), ("f:status",)}  # There whether a document has them or not.
 
 
 def with_named(paths: set[Path]) -> set[Path]:
@@ -97,33 +123,44 @@ def with_named(paths: set[Path]) -> set[Path]:
 
 
 class Model:
+    """`part` is the subresource that is written through."""
+
     def __init__(self) -> None:
         self.live: Flat = {}
         self.owners: dict[Writer, set[Path]] = {}
 
-    def apply(self, writer: Writer, config: Json, *, force: bool) -> bool:
+    def apply(self, writer: Writer, config: Json, *, force: bool, part: str = "") -> bool:
         """False: conflicts, and nothing is done."""
         wanted = flat(config)
-        owners = {**self.owners, writer: {p for p, v in wanted.items() if v is not CONTAINER}}
+        mine = {p for p, v in wanted.items() if v is not CONTAINER and not _is_kept(p, part)}
+        owners = {**self.owners, writer: mine}
         merged = {**self.live, **wanted}
         claimed = with_named(set().union(*owners.values()))
         gone = with_named(self.owners.get(writer, set())) - claimed
         new = {p: v for p, v in merged.items() if not any(p[:n] in gone for n in range(len(p) + 1))}
         new = _without_empty(new, merged)
-        written, removed = _changes(self.live, new)
+        written, removed = _changes(self.live, new, part)
         others = {o: paths for o, paths in owners.items() if o != writer}
         if not force and any(paths & written for paths in others.values()):
             return False
-        self.live = new
+        self.live = self._kept(new, part)
         self.owners = {o: paths - written - removed for o, paths in others.items()}
         self.owners[writer] = owners[writer]
         return True
 
-    def update(self, writer: Writer, new: Json) -> None:
-        written, removed = _changes(self.live, flat(new))
-        self.live = flat(new)
+    def update(self, writer: Writer, new: Json, part: str = "") -> None:
+        written, removed = _changes(self.live, flat(new), part)
+        self.live = self._kept(flat(new), part)
         self.owners = {o: paths - written - removed for o, paths in self.owners.items()}
         self.owners[writer] = self.owners.get(writer, set()) | written
+
+    def _kept(self, new: Flat, part: str) -> Flat:
+        kept = {p: v for p, v in self.live.items() if _is_kept(p, part)}
+        return kept | {p: v for p, v in new.items() if not _is_kept(p, part)}
+
+
+def _is_kept(path: Path, part: str) -> bool:
+    return path[0] in KEPT[part]
 
 
 def _without_empty(new: Flat, before: Flat) -> Flat:
@@ -137,41 +174,80 @@ def _empty(path: Path, paths: Flat) -> bool:
     return not any(p[: len(path)] == path and p != path for p in paths)
 
 
-def _changes(old: Flat, new: Flat) -> tuple[set[Path], set[Path]]:
+def _changes(old: Flat, new: Flat, part: str) -> tuple[set[Path], set[Path]]:
     written = {p for p, value in new.items() if p not in old or old[p] != value}
-    return written, old.keys() - new.keys()
+    removed = old.keys() - new.keys()
+    return (
+        {p for p in written - ALWAYS if not _is_kept(p, part)},
+        {p for p in removed - ALWAYS if not _is_kept(p, part)},
+    )
+
+
+def kept(new: Json, live: Json, part: str) -> Json:
+    """`new` as it is stored when it is written through `part`."""
+    names = [element[2:] for element in KEPT[part]]
+    return {
+        **{name: value for name, value in new.items() if name not in names},
+        **{name: live[name] for name in names if name in live},
+    }
 
 
 def owned_paths(managed: Managed) -> dict[Writer, set[Path]]:
     return {writer: set(fieldset.paths(owned.fields)) for writer, owned in managed.items()}
 
 
+_parts = st.sampled_from(["", "", "status"])
 _actions = st.one_of(
-    st.tuples(st.just("apply"), st.sampled_from("abc"), documents, st.booleans()),
-    st.tuples(st.just("update"), st.sampled_from("uv"), documents, st.just(True)),
+    st.tuples(st.just("apply"), st.sampled_from("abc"), _parts, documents, st.booleans()),
+    st.tuples(st.just("update"), st.sampled_from("uv"), _parts, documents, st.just(True)),
 )
 
 
-@given(st.lists(_actions, max_size=8))
-def test_documents_and_owners_are_those_of_the_model(actions: list[Any]) -> None:
+@given(st.none() | documents, st.lists(_actions, max_size=8))
+def test_documents_and_owners_are_those_of_the_model(
+    created: Json | None, actions: list[Any]
+) -> None:
+    """Objects that one creates and several update and apply, them and their status."""
     live: Json = {}
     managed: Managed = {}
     model = Model()
-    for kind, name, document, force in actions:
+    if created is not None:
+        writer = managers.updater("u", "v1")
+        fields = Anew().fields_of(created, LAYOUT, KEPT[""])
+        managed = {writer: Owned(fields, "v1", "now")} if fields else {}
+        live = kept(created, live, "")
+        model.update(writer, created)
+    for kind, name, part, document, force in actions:
+        setting = Setting("v1", LAYOUT, KEPT[part], "now")
         if kind == "update":
-            writer = managers.updater(name, "v1")
-            managed = update(live, document, managed, writer, SETTING)
-            live = document
-            model.update(writer, document)
+            writer = managers.updater(name, "v1", part)
+            managed = update(live, document, managed, writer, setting)
+            live = kept(document, live, part)
+            model.update(writer, document, part)
         else:
-            writer = managers.applier(name)
+            writer = managers.applier(name, part)
             try:
-                live, managed = apply(live, document, managed, writer, SETTING, force=force)
-                assert model.apply(writer, document, force=force)
+                new, managed = apply(live, document, managed, writer, setting, force=force)
+                live = kept(new, live, part)
+                assert model.apply(writer, document, force=force, part=part)
             except Conflicts:
-                assert not model.apply(writer, document, force=force)
+                assert not model.apply(writer, document, force=force, part=part)
         assert flat(live) == model.live
         assert owned_paths(managed) == {w: paths for w, paths in model.owners.items() if paths}
+
+
+@given(st.lists(documents, min_size=1, max_size=6))
+def test_the_fields_of_new_documents_are_those_of_a_comparison_with_nothing(
+    created: list[Json],
+) -> None:
+    anew = Anew()
+    for document in created * 2:
+        given = {"kind": "K", "apiVersion": "v1", "metadata": {"name": "n"}, **document}
+        before = orjson.dumps(given)
+        layout = Layout("struct", {**LAYOUT.fields, "metadata": _METADATA}, always=LAYOUT.always)
+        found = compare({}, given, layout).ignoring(KEPT[""]).written
+        assert anew.fields_of(given, layout, KEPT[""]) == fieldset.difference(found, UNOWNED)
+        assert orjson.dumps(given) == before
 
 
 @given(documents, documents, documents, st.sampled_from("abu"))

@@ -17,11 +17,15 @@ from busk8s.api.apply.merge import elements, same
 _Found = tuple[FieldSet | None, FieldSet | None]
 _NOTHING: _Found = (None, None)
 _WRITTEN: _Found = ({}, None)
+_ABSENT: Any = object()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Difference:
-    """`written`: added or changed; a container that was added is in it, with all below."""
+    """`written`: added or changed; a container that was added is in it, with all below.
+
+    A value; not frozen, as one is made at every write and freezing costs more than the rest.
+    """
 
     written: FieldSet
     removed: FieldSet
@@ -43,37 +47,65 @@ def compare(old: Any, new: Any, layout: Layout) -> Difference:
     return Difference(written or {}, removed or {})
 
 
+def added(name: str, value: Any, layout: Layout) -> FieldSet | None:
+    """What comes with the member `name` where there was no document; None: nothing new."""
+    inner = layout.child(name) or ANYTHING
+    if name in layout.always:
+        return _compare(_zero(inner), value, inner)[0]
+    return whole(value, inner)
+
+
 def _compare(old: Any, new: Any, layout: Layout) -> _Found:
     if old is new:
         return _NOTHING
     kind = layout.kind
     if layout.typed and type(old) is type(new) and old == new:
         return _NOTHING
-    maps = isinstance(old, dict) and isinstance(new, dict)
-    if kind in ("struct", "map", "any") and maps and (old or new):
-        return _compare_members(old, new, layout)
-    lists = isinstance(old, list) and isinstance(new, list)
-    if kind in ("keyed", "set") and lists and (old or new):
-        return _compare_items(old, new, layout)
+    if kind in ("struct", "map", "any"):
+        if _both(dict, old, new, kind == "any"):
+            return _compare_members(old or {}, new or {}, layout)
+    elif kind in ("keyed", "set") and _both(list, old, new, False):
+        return _compare_items(old or [], new or [], layout)
     return _NOTHING if same(old, new) else _WRITTEN
+
+
+def _both(kind: type, old: Any, new: Any, strictly: bool) -> bool:
+    """Whether to look inside: what is empty or null on both sides is a value like any other."""
+    if not (old or new):
+        return False
+    if old is None or new is None:
+        return not strictly and isinstance(new if old is None else old, kind)
+    return isinstance(old, kind) and isinstance(new, kind)
 
 
 def _compare_members(old: Any, new: Any, layout: Layout) -> _Found:
     written: FieldSet = {}
     removed: FieldSet = {}
     for name, value in new.items():
-        if name in old:
-            before = old[name]
-            if before is value:
-                continue
-            inner = layout.child(name) or ANYTHING
+        before = old.get(name, _ABSENT)
+        if before is value or (type(value) is str and before == value):
+            continue  # Most members of most writes; the rest need the layout.
+        inner = layout.child(name) or ANYTHING
+        if before is not _ABSENT:
             _note(field_element(name), _compare(before, value, inner), written, removed)
+        elif name in layout.always:
+            _note(field_element(name), _compare(_zero(inner), value, inner), written, removed)
         else:
-            written[field_element(name)] = whole(value, layout.child(name) or ANYTHING)
+            written[field_element(name)] = whole(value, inner)
     for name, value in old.items():
         if name not in new:
-            removed[field_element(name)] = whole(value, layout.child(name) or ANYTHING)
+            inner = layout.child(name) or ANYTHING
+            if name in layout.always:
+                _note(field_element(name), _compare(value, _zero(inner), inner), written, removed)
+            else:
+                removed[field_element(name)] = whole(value, inner)
     return written or None, removed or None
+
+
+def _zero(layout: Layout) -> Any:
+    """What a field holds that is always there and was left out."""
+    inside = layout.whole or layout
+    return {} if inside.kind == "struct" else None
 
 
 def _compare_items(old: list[Any], new: list[Any], layout: Layout) -> _Found:
@@ -82,14 +114,16 @@ def _compare_items(old: list[Any], new: list[Any], layout: Layout) -> _Found:
     written: FieldSet = {}
     removed: FieldSet = {}
     for element, values in after.items():
-        others = before.get(element)
-        if others is None:
-            written[element] = whole(values[0], item) if len(values) == 1 else {}
-        elif len(values) > 1 or len(others) > 1:
+        others = before.get(element, ())
+        if len(values) == 1 and len(others) == 1:
+            _note(element, _compare(others[0], values[0], item), written, removed)
+        elif len(values) > 1 and len(others) > 1:
             if not same(values, others):
                 written[element] = {}
         else:
-            _note(element, _compare(others[0], values[0], item), written, removed)
+            written[element] = whole(values[0], item) if len(values) == 1 else {}
+            if others:
+                removed[element] = whole(others[0], item) if len(others) == 1 else {}
     for element, values in before.items():
         if element not in after:
             removed[element] = whole(values[0], item) if len(values) == 1 else {}
@@ -113,10 +147,17 @@ def _note(element: str, found: _Found, written: FieldSet, removed: FieldSet) -> 
 def whole(value: Any, layout: Layout) -> FieldSet:
     """The node of a value that came or went as a whole: itself and all below."""
     below: FieldSet = {}
-    if isinstance(value, dict) and layout.kind in ("struct", "map", "any"):
+    kind = layout.kind
+    if kind == "leaf" or not (value or layout.always):
+        return below
+    if isinstance(value, dict) and kind in ("struct", "map", "any"):
         for name, member in value.items():
-            below[field_element(name)] = whole(member, layout.child(name) or ANYTHING)
-    elif isinstance(value, list) and layout.kind in ("keyed", "set"):
+            below["f:" + name] = whole(member, layout.child(name) or ANYTHING)
+        for name in layout.always:
+            if name not in value:
+                inner = layout.child(name) or ANYTHING
+                below["f:" + name] = whole(_zero(inner), inner)
+    elif isinstance(value, list) and kind in ("keyed", "set"):
         item = layout.item or ANYTHING
         for element, values in _grouped(value, layout).items():
             below[element] = whole(values[0], item) if len(values) == 1 else {}

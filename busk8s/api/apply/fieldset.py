@@ -19,6 +19,7 @@ FieldSet: TypeAlias = dict[str, Any]
 
 EMPTY: FieldSet = {}
 SELF = "."
+ANY = "*"  # In a set to be taken away (`without`): whatever item of a list has no element there.
 DEPTH_MAX = 200  # As deep as a document may be; a set that is deeper describes none.
 _INDEX = re.compile(r"i:-?\d{1,18}", re.ASCII)
 
@@ -56,20 +57,26 @@ def _union(left: FieldSet, right: FieldSet) -> FieldSet:
 
 
 def difference(left: FieldSet, right: FieldSet) -> FieldSet:
-    """The paths of `left` that are not in `right`; what is below a path stays."""
+    """The paths of `left` that are not in `right`; what is below a path stays. `left` itself
+    where they share none."""
     return (_difference(left, right, root=True) or {}) if left and right else left
 
 
 def _difference(left: FieldSet, right: FieldSet, *, root: bool = False) -> FieldSet | None:
     kept: FieldSet = {}
+    changed = False
     for element, below in left.items():
         if element == SELF:
             continue
         other = right.get(element)
         rest = below if other is None else _difference(below, other)
+        changed = changed or rest is not below
         if rest is not None:
             kept[element] = rest
-    member = not root and _is_member(left) and not _is_member(right)
+    was = not root and _is_member(left)
+    member = was and not _is_member(right)
+    if member is was and not changed:
+        return left
     if kept:
         return {SELF: {}, **kept} if member else kept
     return {} if member else None
@@ -84,6 +91,8 @@ def _without(left: FieldSet, right: FieldSet) -> FieldSet | None:
     kept: FieldSet = {}
     for element, below in left.items():
         other = right.get(element)
+        if other is None and element != SELF:
+            other = right.get(ANY)
         if other is None:
             kept[element] = below
         elif not _is_member(other) and (rest := _without_below(below, other)) is not None:

@@ -23,8 +23,11 @@ ANNOTATION = "kubectl.kubernetes.io/last-applied-configuration"
 ANNOTATIONS_BYTES_MAX = 256 * 1024  # Of all annotations of an object; upstream's limit.
 
 
-def takeover(live: Json, layout: Layout) -> FieldSet:
-    """The fields client-side apply set and nobody has changed since: no conflict for kubectl."""
+def takeover(live: Json, layout: Layout, version: str) -> FieldSet:
+    """The fields client-side apply set and nobody has changed since: no conflict for kubectl.
+
+    None when it applied in another version than `version`, which `live` is in.
+    """
     text = _annotations(live).get(ANNOTATION)
     if not isinstance(text, str):
         return {}
@@ -33,7 +36,7 @@ def takeover(live: Json, layout: Layout) -> FieldSet:
         fields = fields_of(config, layout)
     except (orjson.JSONDecodeError, WrongType):
         return {}
-    if not isinstance(config, dict):
+    if not isinstance(config, dict) or config.get("apiVersion") != version:
         return {}
     found = compare(live, config, layout)
     return difference(difference(fields, found.written), found.removed)

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from busk8s.api.apply.presence import always
 from busk8s.api.structure import FieldShape, shapes
 
 Kind = Literal["leaf", "struct", "map", "keyed", "set", "any"]
@@ -30,6 +31,7 @@ class Layout:
     set     a list of scalars told apart by their value.
     any     untyped: maps are entered, all else is a leaf.
 
+    Of a struct `always` names fields that are there, empty, when a document leaves them out.
     Of a keyed list `key_defaults` says what keys mean that an item leaves out.
     Of a leaf `whole` is what it must look like inside; None: a scalar of the type `scalar`.
     """
@@ -41,6 +43,7 @@ class Layout:
     whole: Layout | None = None
     scalar: str = "any"
     key_defaults: dict[str, Any] = field(default_factory=lambda: KEY_DEFAULTS)
+    always: tuple[str, ...] = ()
     _typed: bool | None = None
 
     def child(self, name: str) -> Layout | None:
@@ -86,6 +89,7 @@ class _Compiling:
         if known is None:
             known = self._known[model] = Layout("struct")
             known.fields = {name: self.of(shape) for name, shape in shapes(model).items()}
+            known.always = tuple(sorted(always(model) & known.fields.keys()))
         return known
 
     def of(self, shape: FieldShape) -> Layout:

@@ -47,10 +47,11 @@ def updater(name: str, version: str, subresource: str = "") -> Writer:
     return Writer(name or "unknown", UPDATE, version, subresource)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Owned:
     """The fields of one writer, in the words of `version`, last changed at `time`.
 
+    A value, never changed; not frozen, as several are made at every write.
     `entry`: what it was read from, still true; writing it again costs nothing.
     """
 
@@ -72,10 +73,10 @@ def read(entries: Sequence[Json], *, trusted: bool = False) -> Managed:
     `trusted`: they were written here, and need no look at every field.
     """
     managed: Managed = {}
-    for entry in entries:
-        version, operation = str(entry.get("apiVersion", "")), entry.get("operation")
-        if operation not in (APPLY, UPDATE) or entry.get("fieldsType") != "FieldsV1":
-            raise ValueError("an entry is neither Apply nor Update of FieldsV1")
+    for index, entry in enumerate(entries):
+        if not trusted:
+            _check(entry, index)
+        version, operation = str(entry.get("apiVersion", "")), str(entry.get("operation"))
         fields = entry.get("fieldsV1") or {}
         writer = Writer(
             str(entry.get("manager", "")),
@@ -91,30 +92,50 @@ def read(entries: Sequence[Json], *, trusted: bool = False) -> Managed:
     return managed
 
 
+def _check(entry: Any, index: int) -> None:
+    if not isinstance(entry, dict):
+        raise ValueError("an entry is not an object")
+    if entry.get("operation") not in (APPLY, UPDATE):
+        raise ValueError("operation must be `Apply` or `Update`")
+    if not entry.get("apiVersion"):
+        raise ValueError("apiVersion must not be empty")
+    kind = entry.get("fieldsType") or ""
+    if not kind:
+        raise ValueError(f"missing fieldsType in managed fields entry {index}")
+    if kind != "FieldsV1":
+        raise ValueError(f'invalid fieldsType "{kind}" in managed fields entry {index}')
+
+
 def write(managed: Mapping[Writer, Owned]) -> list[Json]:
     """The entries in upstream's order: appliers first, then by time."""
     entries = [owned.entry or _entry(writer, owned) for writer, owned in managed.items()]
-    return sorted(entries, key=_order)
+    return sorted(entries, key=_order) if len(entries) > 1 else entries
 
 
 def _entry(writer: Writer, owned: Owned) -> Json:
-    entry: Json = {
-        "manager": writer.name,
-        "operation": writer.operation,
-        "apiVersion": owned.version,
-    }
-    if owned.time:
-        entry["time"] = owned.time
+    return entry_of(writer, owned.version, owned.time, in_order(owned.fields))
+
+
+def entry_of(writer: Writer, version: str, time: str, fields: FieldSet) -> Json:
+    """An entry of `fields`, which have their names in order."""
+    entry: Json = {"manager": writer.name, "operation": writer.operation, "apiVersion": version}
+    if time:
+        entry["time"] = time
     entry["fieldsType"] = "FieldsV1"
-    entry["fieldsV1"] = in_order(owned.fields)
+    entry["fieldsV1"] = fields
     if writer.subresource:
         entry["subresource"] = writer.subresource
     return entry
 
 
 def _order(entry: Json) -> tuple[str, ...]:
-    keys = ("operation", "time", "manager", "apiVersion", "subresource")
-    return tuple(entry.get(key, "") for key in keys)
+    return (
+        entry["operation"],
+        entry.get("time", ""),
+        entry["manager"],
+        entry["apiVersion"],
+        entry.get("subresource", ""),
+    )
 
 
 def cap(managed: Managed) -> Managed:

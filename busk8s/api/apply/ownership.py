@@ -1,4 +1,4 @@
-"""What a write does to ownership: apply, and every other write once an object is tracked.
+"""What a write does to ownership: apply, and every other write of an object that is tracked.
 
 Owns      apply (merge, prune, conflicts, force), update, the fields that nobody owns.
 Leaves    the document's structure (layout), bytes and versions (the API server).
@@ -63,13 +63,13 @@ def _as_it_is(document: Json) -> Json:
     return document
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Setting:
-    """What holds for one request.
+    """What holds for one request. A value, not frozen: one is made at every write.
 
     version   the apiVersion its documents are in; `layout` theirs.
     ignored   fields this way of writing cannot change (status, or all but status).
-    now       the time, as entries have it.
+    now       the time, as entries have it; "": entries keep the time they have.
     views     another version's view; None: no such version any more.
     """
 
@@ -115,7 +115,8 @@ def update(live: Json, new: Json, managed: Managed, writer: Writer, setting: Set
     if mine:
         before = owners.get(writer)
         fields = union(before.fields, mine) if before else mine
-        owners[writer] = Owned(fields, setting.version, setting.now)
+        time = setting.now or (before.time if before else "")
+        owners[writer] = Owned(fields, setting.version, time)
     return cap(owners)
 
 
@@ -152,7 +153,7 @@ def _settled(
     last = before.get(writer)
     same = not changed and last is not None and last.fields == fields
     same = same and last is not None and last.version == owned.version
-    time = last.time if same and last is not None else setting.now
+    time = last.time if last is not None and (same or not setting.now) else setting.now
     return {**rest, writer: Owned(fields, owned.version, time)}
 
 

@@ -33,7 +33,6 @@ def default_service(service: Json) -> None:
     if kind == "LoadBalancer":
         spec.setdefault("allocateLoadBalancerNodePorts", True)
         _ip_modes(service)
-    _families(spec)
 
 
 def _ip_modes(service: Json) -> None:
@@ -62,7 +61,11 @@ def _session_affinity(spec: Json) -> None:
             spec["sessionAffinityConfig"] = {**config, "clientIP": filled}
 
 
-def _families(spec: Json) -> None:
+def complete_families(service: Json) -> None:
+    """What upstream's allocator adds: no default, so nobody's field."""
+    spec = service["spec"]
+    if spec.get("type") == "ExternalName":
+        return
     headless_alone = spec.get("clusterIP") == "None" and not spec.get("selector")
     if not spec.get("ipFamilyPolicy"):
         spec["ipFamilyPolicy"] = "RequireDualStack" if headless_alone else "SingleStack"
@@ -109,7 +112,12 @@ _ADDRESSES = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")
 _BALANCER = ("allocateLoadBalancerNodePorts", "loadBalancerClass", "healthCheckNodePort")
 
 
-def drop_type_dependent(new: Json, old: Json) -> None:
+def complete_update(new: Json, old: Json) -> None:
+    _drop_type_dependent(new, old)
+    complete_families(new)
+
+
+def _drop_type_dependent(new: Json, old: Json) -> None:
     """What the former type needed and the new one may not have goes, if the sender left it as is.
 
     `kubectl patch` sends the type alone; without this every change of type would be refused.

@@ -72,8 +72,12 @@ class Field:
 
 @cache
 def fields_of(name: str) -> tuple[Field, ...]:
+    return fields_in(name, table())
+
+
+def fields_in(name: str, table: Mapping[str, Mapping[str, list[str]]]) -> tuple[Field, ...]:
     package, _, message = name.rpartition(".")
-    return tuple(_field(text) for text in table()[package][message])
+    return tuple(_field(text) for text in table[package][message])
 
 
 def _field(text: str) -> Field:
@@ -89,6 +93,11 @@ def is_text_list(name: str) -> bool:
 
 @cache
 def table() -> Mapping[str, Mapping[str, list[str]]]:
+    return read_table()
+
+
+def read_table() -> Mapping[str, Mapping[str, list[str]]]:
+    """The table as it is in the file, for who needs it once."""
     source = resources.files("busk8s.api.types").joinpath("wire.json")
     table: dict[str, dict[str, list[str]]] = orjson.loads(source.read_bytes())
     return table

@@ -216,7 +216,7 @@ def applied(
     except Conflicts as conflicts:
         allowed = {}
         if writer.name == lastapplied.KUBECTL:
-            allowed = lastapplied.takeover(live, setting.layout)
+            allowed = lastapplied.takeover(live, setting.layout, setting.version)
         if rest_ := conflicts.beyond(allowed):
             raise ownership.refusal(rest_) from None
     return ownership.apply(live, config, managed, writer, setting, force=True)

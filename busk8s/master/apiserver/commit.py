@@ -17,6 +17,8 @@ from busk8s.master.apiserver.strategies.table import strategy_of
 from busk8s.master.store.base import Lost, StoreError, Write
 from busk8s.master.store.watch import object_key
 
+_APPLY = "application/apply-patch"
+
 
 async def put(
     parts: Parts, call: Call, data: Json, old: Object | None, dry_run: bool
@@ -27,9 +29,7 @@ async def put(
     """
     resource, metadata = call.stored, data["metadata"]
     namespace, name = metadata.get("namespace", ""), metadata["name"]
-    body = encode(data)
-    if len(body) > OBJECT_BYTES_MAX:
-        raise errors.too_large(OBJECT_BYTES_MAX)
+    body = _fitting(call, data)
     if dry_run:
         return _imagined(parts, call, body, old, name)
     write = Write(
@@ -63,6 +63,17 @@ async def _commit(parts: Parts, resource: Resource, write: Write) -> int | Lost:
         raise
     parts.metrics.wrote(resource, change, now() - began)
     return outcome
+
+
+def _fitting(call: Call, data: Json) -> bytes:
+    """The bytes of `data`; what is too large only for its managedFields loses them, in place."""
+    body = encode(data)
+    if len(body) <= OBJECT_BYTES_MAX:
+        return body
+    applied = call.request.content_type.startswith(_APPLY)
+    if not applied and data["metadata"].pop("managedFields", None):
+        return _fitting(call, data)
+    raise errors.too_large(OBJECT_BYTES_MAX)
 
 
 def _imagined(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from busk8s.api.apply.anew import Anew
 from busk8s.api.object import Json
 from busk8s.api.request import Request
 from busk8s.api.scheme import Resource
@@ -57,6 +58,7 @@ class Parts:
     lists: ListCache
     outgoing: Outgoing | None = None  # None: nothing is passed on to pods and Services
     messages: Messages
+    anew: Anew
     batches: Batches
     conversions: Conversions
 

@@ -158,8 +158,12 @@ def _whole(parts: Parts, call: Call, selection: Selection, revision: int) -> Res
     if found is not None:
         parts.metrics.listed(call.stored, 0, found.count)
         return Response(200, found.body)
-    items = [obj.body for obj in _chosen(parts, call, _there(parts, call), selection)]
-    body = b"%b%b]}" % (head, b",".join(items))
+    items = _chosen(parts, call, _there(parts, call), selection)
+    pieces: list[bytes] = []
+    for obj in items:
+        pieces += obj.pieces()
+        pieces.append(b",")
+    body = b"%b%b]}" % (head, b"".join(pieces[:-1]))
     parts.lists.keep(asked, head, body, len(items))
     return Response(200, body)
 

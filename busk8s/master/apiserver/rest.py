@@ -256,6 +256,20 @@ def write_options(request: Request, *, applies: bool = False) -> WriteOptions:
     )
 
 
+def told(options: WriteOptions) -> Json:
+    """The options as admission shows them: what was said, not what is assumed."""
+    said: Json = {}
+    if options.dry_run:
+        said["dryRun"] = ["All"]
+    if options.field_manager:
+        said["fieldManager"] = options.field_manager
+    if options.field_validation != "Warn":
+        said["fieldValidation"] = options.field_validation
+    if options.applies and options.force:
+        said["force"] = True
+    return said
+
+
 def _manager_causes(manager: str, *, applies: bool) -> list[errors.Cause]:
     if applies and not manager:
         said = "Required value: is required for apply patch"

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from busk8s import errors
 from busk8s.api import protobuf
+from busk8s.api.apply.anew import Anew
 from busk8s.api.request import Request, Response
 from busk8s.api.scheme import RESOURCES, Resource
 from busk8s.api.warnings.table import DEPRECATED_KINDS
@@ -110,6 +111,7 @@ class ApiServer:
             services=ServiceAllocators(service_network, node_ports),
             lists=ListCache(),
             messages=encoded.Messages(),
+            anew=Anew(),
             batches=Batches(),
             conversions=Conversions(aggregator.outgoing if aggregator else None, ids, clock),
             catalog=catalog or Catalog(),

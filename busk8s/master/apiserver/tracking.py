@@ -3,25 +3,22 @@
 Owns      what may be owned by which way of writing, the writer's name, managedFields of plain
           writes, versions of a kind.
 Leaves    the rules of ownership (api.apply), applying (applying).
-Invariant a plain write of an untracked object costs two look-ups.
-Differs from Kubernetes: an object is tracked from its first apply on, not from its creation; what
-it had then belongs to `before-first-apply`, as with objects from before there was tracking. What
-admission changes in a plain write of a tracked object counts as the writer's; upstream it is
-nobody's.
+Invariant ownership is decided on what the writer sent, with its defaults, before admission: what
+          admission changes is nobody's. Every object is tracked from its creation on; one that has
+          no managedFields (it was reset, or is older than they are) is not until its first apply.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
-
-import orjson
 
 from busk8s.api import scheme
 from busk8s.api.apply import managers, ownership
-from busk8s.api.apply.fieldset import FieldSet
+from busk8s.api.apply.anew import Anew
+from busk8s.api.apply.fieldset import ANY, FieldSet
 from busk8s.api.apply.layout import Layout, layout_of
-from busk8s.api.apply.managers import NAME_CHARACTERS_MAX, Managed
+from busk8s.api.apply.managers import NAME_CHARACTERS_MAX, Managed, Writer
 from busk8s.api.apply.ownership import Setting, View
 from busk8s.api.meta import format_time
 from busk8s.api.object import Json
@@ -30,19 +27,26 @@ from busk8s.api.scheme import Resource
 from busk8s.master.apiserver import rest
 from busk8s.master.apiserver.conversion.views import document
 from busk8s.master.apiserver.parts import Call
-from busk8s.master.apiserver.versions import served_data, stored_of
+from busk8s.master.apiserver.versions import stored_of
 
-_RESET: list[Json] = [{}]  # Sent as managedFields: forget all ownership.
+_RESETS: tuple[list[Json], ...] = ([], [{}])  # Sent as managedFields: forget all ownership.
+INVALID_AFTER_ADMISSION = (
+    ".metadata.managedFields was in an invalid state after admission; this could be caused by an "
+    "outdated mutating admission controller; please fix your requests: "
+)
 _NOT_SPEC: dict[str, FieldSet] = {
     "": {"f:status": {}},
     "status": {"f:spec": {}},
     "approval": {"f:spec": {}},
 }
-# Subresources that write these fields of a pod's spec, and nothing else.
-_PARTS_OF_PODS = {
-    "ephemeralcontainers": ("ephemeralContainers",),
-    "resize": ("containers", "initContainers"),
+# Subresources that write these fields of a pod's spec, and nothing else; of the items of a list
+# only those named.
+_RESIZABLE = ("resources", "resizePolicy")
+_PARTS_OF_PODS: dict[str, dict[str, tuple[str, ...]]] = {
+    "ephemeralcontainers": {"ephemeralContainers": ()},
+    "resize": {"containers": _RESIZABLE, "initContainers": _RESIZABLE},
 }
+SCALE = "scale"
 # What else a write through `status` does not own, by Resource.key.
 _NOT_BY_STATUS: dict[str, FieldSet] = {
     "pods": {"f:deletionTimestamp": {}, "f:ownerReferences": {}},
@@ -64,27 +68,33 @@ def ignored_fields(resource: Resource, subresource: str) -> FieldSet:
 @lru_cache(maxsize=8)  # One entry a subresource of `_PARTS_OF_PODS`.
 def _outside(subresource: str) -> FieldSet:
     """All of a pod that a write through `subresource` can never own."""
-    model = scheme.model_named("", "v1", "PodSpec")
+    others = _all_of("PodSpec")
+    for name, taken in _PARTS_OF_PODS[subresource].items():
+        del others[f"f:{name}"]
+        if taken:
+            items = _all_of("Container")
+            for field in taken:
+                del items[f"f:{field}"]
+            others[f"f:{name}"] = {ANY: items}
+    return {"f:metadata": {}, "f:status": {}, "f:spec": others}
+
+
+def _all_of(kind: str) -> FieldSet:
+    model = scheme.model_named("", "v1", kind)
     assert model is not None
     names = {field.alias or name for name, field in model.model_fields.items()}
-    others: FieldSet = {f"f:{name}": {} for name in sorted(names)}
-    for name in _PARTS_OF_PODS[subresource]:
-        del others[f"f:{name}"]
-    return {"f:metadata": {}, "f:status": {}, "f:spec": others}
+    return {f"f:{name}": {} for name in sorted(names)}
 
 
 def setting_of(call: Call, now: float) -> Setting:
     resource = call.resource
-
-    def view(version: str) -> View | None:
-        return _view(call, version)
-
+    subresource = call.attributes.subresource
     return Setting(
         resource.api_version,
         layout_for(resource),
-        ignored_fields(resource, call.attributes.subresource),
-        format_time(now),
-        view,
+        ignored_fields(resource, subresource),
+        "" if subresource == SCALE else format_time(now),  # Upstream loses it on the way.
+        partial(_view, call),
     )
 
 
@@ -138,71 +148,100 @@ def split(data: Json) -> tuple[Json, list[Json]]:
     return {**data, "metadata": rest_}, metadata["managedFields"]
 
 
-def track(
-    call: Call, options: rest.WriteOptions, stored: Json, before: Json | None, now: float
-) -> None:
-    """Bring `stored`'s managedFields up to date with a plain write over `before`; in place.
-
-    Both are in the version whose rules they are judged by: of custom kinds, the one asked for.
-    """
-    metadata = stored["metadata"]
-    sent = metadata.get("managedFields")
-    kept = before["metadata"].get("managedFields") if before is not None else None
-    if not sent and not kept:
-        metadata.pop("managedFields", None)
-        return
+def track_create(call: Call, options: rest.WriteOptions, new: Json, now: float, anew: Anew) -> None:
+    """Give `new` (in the version asked for, with its defaults) its managedFields; in place."""
     if options.applies:
         return
-    if sent == _RESET and not call.attributes.subresource:
-        del metadata["managedFields"]
+    resource, metadata = call.resource, new["metadata"]
+    sent = metadata.get("managedFields")
+    writer = managers.updater(writer_name(call.request, options), resource.api_version)
+    managed = {} if not sent or sent in _RESETS else _sound(sent)
+    if managed:
+        after = ownership.update({}, split(new)[0], managed, writer, setting_of(call, now))
+        entries = managers.write(after)
+    else:
+        fields = anew.fields_of(new, layout_for(resource), ignored_fields(resource, ""))
+        moment = format_time(now)
+        entries = [managers.entry_of(writer, writer.version, moment, fields)] if fields else []
+    _set(metadata, entries)
+
+
+def track_update(call: Call, options: rest.WriteOptions, new: Json, seen: Json, now: float) -> None:
+    """Bring `new`'s managedFields up to date with a write over `seen`; in place, at the end.
+
+    Both are in the version asked for; `new` has its defaults.
+    """
+    if options.applies:
         return
-    managed = _managed(call, sent, kept)
+    metadata, subresource = new["metadata"], call.attributes.subresource
+    sent, kept = metadata.get("managedFields"), seen["metadata"].get("managedFields")
+    if sent in _RESETS and not subresource:
+        return _set(metadata, [])
+    managed = _sound(sent) if sent and sent != kept and not subresource else {}
+    if not managed and kept:
+        managed = managers.read(kept, trusted=True)
     if not managed:
-        metadata.pop("managedFields", None)
-        return
+        return _set(metadata, [])
     setting = setting_of(call, now)
-    new, _ = split(_shown(call, stored))
-    live = split(_shown(call, before))[0] if before is not None else {}
-    name = writer_name(call.request, options)
-    writer = managers.updater(name, setting.version, call.attributes.subresource)
-    after = ownership.update(live, new, managed, writer, setting)
-    if after:
-        metadata["managedFields"] = managers.write(after)
+    writer = managers.updater(writer_name(call.request, options), setting.version, subresource)
+    after = ownership.update(split(seen)[0], split(new)[0], managed, writer, setting)
+    if subresource == SCALE and _took_from_nobody(managed, after, writer):
+        after = managed
+    _set(metadata, managers.write(after))
+
+
+def _set(metadata: Json, entries: list[Json]) -> None:
+    if entries:
+        metadata["managedFields"] = entries
     else:
         metadata.pop("managedFields", None)
 
 
-def _managed(call: Call, sent: Any, kept: list[Json] | None) -> Managed:
-    """What the client sent, if it is sound and may be sent here; else what was there."""
-    if sent and sent != kept and not call.attributes.subresource:
-        try:
-            managed = managers.read(sent)
-        except (ValueError, AttributeError, RecursionError):
-            managed = {}
-        if managed:
-            return managed
-    return managers.read(kept, trusted=True) if kept else {}
+def _took_from_nobody(before: Managed, after: Managed, writer: Writer) -> bool:
+    """A Scale of replicas that nobody owns is an object nobody tracks."""
+    return writer not in before and all(after.get(w) is owned for w, owned in before.items())
 
 
-def _shown(call: Call, stored: Json) -> Json:
-    if call.resource is call.stored or call.resource.custom is not None:
-        return stored
-    return served_data(call.resource, orjson.loads(orjson.dumps(stored)))
+def _sound(sent: Any) -> Managed:
+    """The entries that a client sent; none when they are not what an API server writes."""
+    try:
+        return managers.read(sent)
+    except (ValueError, RecursionError):
+        return {}
+
+
+def may_name_managers(request: Request) -> bool:
+    """Whether a patch may touch or look at managedFields; most do not, and need not parse them."""
+    body = request.body
+    by_path = request.content_type.startswith("application/json-patch")
+    return by_path or b"managedFields" in body or b"\\u" in body or b"$" in body
+
+
+def keep_sound(data: Json, entries: Any, warnings: list[str]) -> None:
+    """What admission left as managedFields, in our form, or `entries` again when it makes no
+    sense; in place."""
+    metadata = data["metadata"]
+    left = metadata.get("managedFields")
+    if left is entries or not left:
+        return
+    try:
+        metadata["managedFields"] = managers.write(managers.read(left))
+    except (ValueError, RecursionError) as error:
+        warnings.append(f"{INVALID_AFTER_ADMISSION}{error}")
+        if entries:
+            metadata["managedFields"] = entries
+        else:
+            del metadata["managedFields"]
 
 
 def keep_times(stored: Json, before: Json) -> None:
     """A write that changed nothing but the times of entries changed nothing; in place."""
     new, old = stored["metadata"].get("managedFields"), before["metadata"].get("managedFields")
-    if not new or not old or new == old or _timeless(new) != _timeless(old):
+    if not new or not old or len(new) != len(old):
         return
-    if split(stored)[0] == split(before)[0]:
+    if all(map(_same_but_for_time, new, old)) and split(stored)[0] == split(before)[0]:
         stored["metadata"]["managedFields"] = old
 
 
-def _timeless(entries: list[Json]) -> list[Json]:
-    return sorted(
-        ({key: value for key, value in entry.items() if key != "time"} for entry in entries),
-        key=lambda entry: tuple(
-            entry.get(k, "") for k in ("manager", "operation", "apiVersion", "subresource")
-        ),
-    )
+def _same_but_for_time(one: Json, other: Json) -> bool:
+    return one is other or {**one, "time": ""} == {**other, "time": ""}

@@ -261,7 +261,7 @@ def entries(objects: Iterable[Object]) -> list[Entry]:
 
 
 def _entry(obj: Object, *, gone: bool = False) -> Entry:
-    body = b"" if gone else obj.body
+    body = b"" if gone else obj.lean
     key = obj.resource.key
     return (GONE if gone else PUT, key, obj.namespace, obj.name, obj.revision, body)
 

@@ -1,6 +1,7 @@
 """Create, update and patch: one path for every kind.
 
-Owns      the order of a write: decode, admit, default, strategy, validate, admit, encode, commit.
+Owns      the order of a write: decode, default, owners of fields, admit, strategy, validate,
+          admit, encode, commit.
 Leaves    what each step decides (api/*, admission, strategies), deletes (delete).
 Invariant an object is encoded once a write; a write that changes nothing makes no revision; who
           loses a race is told 409, or tries again when the write did not name a version.
@@ -46,7 +47,13 @@ from busk8s.master.apiserver.strategies.base import (
 )
 from busk8s.master.apiserver.strategies.pods import prepare_ephemeral, prepare_resize
 from busk8s.master.apiserver.strategies.table import strategy_of
-from busk8s.master.apiserver.tracking import keep_times, track
+from busk8s.master.apiserver.tracking import (
+    keep_sound,
+    keep_times,
+    may_name_managers,
+    track_create,
+    track_update,
+)
 from busk8s.master.apiserver.versions import served_data, to_stored
 
 # Lost races after which a patch is told 409. Upstream goes on for ever (each lost race is somebody
@@ -92,12 +99,14 @@ async def create_object(
         name = metadata.get("name") or ""
         raise errors.forbidden(resource.plural, name, why, group=resource.group)
     operation = Operation(
-        call.attributes, "CREATE", data, None, options.dry_run, warnings, _options(options),
+        call.attributes, "CREATE", data, None, options.dry_run, warnings, rest.told(options),
         annotations=call.request.notes,
         convert=parts.conversions.document if call.converts else None,
     )  # fmt: skip
-    await parts.admission.mutate(operation)
-    data = _object_of(operation)
+    tidy_metadata(metadata)
+    apply_defaults(resource, data)
+    await _track(parts, call, options, data, None)
+    data = await _mutated(parts, call, operation)
     metadata = check_address(call, data)
     # After mutation, as upstream: webhooks see the name a client gave, and no other.
     base = "" if metadata.get("name") else metadata.get("generateName", "")
@@ -105,10 +114,8 @@ async def create_object(
         metadata["name"] = generated_name(base, parts.ids.suffix())
     metadata["uid"] = parts.ids.uid()
     metadata["creationTimestamp"] = format_time(parts.clock.now())
-    apply_defaults(resource, data)
     new = _working(call, data)
     prepare_create(strategy_of(_judged(call)), new, call.attributes.user)
-    await _track(parts, call, options, new, None)
     _refuse_invalid(call, data, validate_create(_judged(call), new))
     warnings += on_create(call.stored.key, new)
     with parts.services.reserve(call.stored, call.namespace, new, None):
@@ -134,23 +141,17 @@ _NOT_ON_CREATE = (
 )
 
 
-def _options(options: rest.WriteOptions) -> Json:
-    """The options as admission shows them: what was said, not what is assumed."""
-    said: Json = {}
-    if options.dry_run:
-        said["dryRun"] = ["All"]
-    if options.field_manager:
-        said["fieldManager"] = options.field_manager
-    if options.field_validation != "Warn":
-        said["fieldValidation"] = options.field_validation
-    if options.applies and options.force:
-        said["force"] = True
-    return said
-
-
-def _object_of(operation: Operation) -> Json:
+async def _mutated(parts: Parts, call: Call, operation: Operation) -> Json:
+    """The object after mutating admission, complete, its managedFields sound."""
     assert operation.object is not None
-    return operation.object
+    entries = operation.object["metadata"].get("managedFields")
+    await parts.admission.mutate(operation)
+    data = operation.object
+    if operation.changed:  # What built-in plug-ins add is complete; who knows what others add.
+        apply_defaults(call.resource, data)
+        tidy_metadata(data["metadata"])
+    keep_sound(data, entries, operation.warnings)
+    return data
 
 
 def _shown(call: Call, new: Json) -> Json:
@@ -176,13 +177,17 @@ async def _laid_down(parts: Parts, call: Call, data: Json) -> Json:
 
 
 async def _track(
-    parts: Parts, call: Call, options: rest.WriteOptions, new: Json, before: Json | None
+    parts: Parts, call: Call, options: rest.WriteOptions, new: Json, seen: Json | None
 ) -> None:
     now = parts.clock.now()
-    if call.converts:
-        await settled(parts, call, lambda: track(call, options, new, before, now))
+    if seen is None:
+        run = partial(track_create, call, options, new, now, parts.anew)
     else:
-        track(call, options, new, before, now)
+        run = partial(track_update, call, options, new, seen, now)
+    if call.converts:
+        await settled(parts, call, run)
+    else:
+        run()
 
 
 def _refuse_invalid(call: Call, data: Json, causes: list[errors.Cause]) -> None:
@@ -361,18 +366,17 @@ async def _replace_once(
     """One attempt; None when somebody else wrote in between. `state`: as stored, as served."""
     old, seen = state
     operation = Operation(
-        call.attributes, "UPDATE", new, seen, options.dry_run, warnings, _options(options),
+        call.attributes, "UPDATE", new, seen, options.dry_run, warnings, rest.told(options),
         annotations=call.request.notes,
         convert=parts.conversions.document if call.converts else None,
     )  # fmt: skip
-    await parts.admission.mutate(operation)
-    new = _object_of(operation)
-    check_address(call, new)
-    apply_defaults(call.resource, new)
-    new, before = _working(call, new), (old if call.resource.custom is None else seen).data
     tidy_metadata(new["metadata"])
+    apply_defaults(call.resource, new)
+    await _track(parts, call, options, new, seen.data)
+    new = await _mutated(parts, call, operation)
+    check_address(call, new)
+    new, before = _working(call, new), (old if call.resource.custom is None else seen).data
     prepare(strategy_of(_judged(call)), new, before)
-    await _track(parts, call, options, new, before)
     is_status = prepare is prepare_status
     causes = validate_write(_judged(call), call.attributes.subresource, new, before)
     _refuse_invalid(call, new, causes)
@@ -431,9 +435,10 @@ async def patch(parts: Parts, call: Call) -> Response:
 def patcher(call: Call, options: rest.WriteOptions) -> Make:
     """What makes the new object of the present one, as the body says."""
     apply = patch_function(call, call.resource)
+    whole = may_name_managers(call.request)
 
     def make(seen: Object) -> tuple[Json, list[str]]:
-        new = apply(orjson.loads(seen.body))
+        new = apply(orjson.loads(seen.body if whole else seen.lean))
         if not isinstance(new, dict):
             raise errors.bad_request("the patch leaves no object")
         # A null is an absent field; in a custom resource it may be a value.

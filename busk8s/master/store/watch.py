@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from busk8s.api.object import Object, head_length, with_revision
+from busk8s.api.object import Object, head_length, part, with_revision
 from busk8s.api.scheme import Resource
 from busk8s.clock import Clock
 from busk8s.master.store.base import (
@@ -28,6 +28,7 @@ from busk8s.master.store.fanout import Rounds
 
 WATCH_QUEUE_MAX = 10_000  # Events a watcher may lag behind before it is closed with 410.
 PARSED_MAX = 1_024  # Recently written objects whose parsed form is kept; others parse again.
+SHARED_MAX = 512  # Texts of managedFields that are kept once; then the memory starts anew.
 LINES_MAX = 1_024  # Recent events whose watch line is kept; who resumes far back encodes again.
 HISTORY_BYTES_MAX = 64 * 1024 * 1024  # Bodies the ring may hold alive beyond the current ones.
 
@@ -179,6 +180,22 @@ class _Shelf:
         return obj
 
 
+class _Shared:
+    """Texts of managedFields, each once: pods that one controller makes within a second have the
+    same, and a version has mostly that of the one before."""
+
+    def __init__(self) -> None:
+        self._texts: dict[bytes, bytes] = {}
+
+    def once(self, text: bytes) -> bytes:
+        if not text:
+            return text
+        found = self._texts.setdefault(text, text)
+        if len(self._texts) > SHARED_MAX:
+            self._texts.clear()
+        return found
+
+
 class WatchCache:
     """What the API server reads. `resource_of` maps a resource key to its Resource."""
 
@@ -191,6 +208,7 @@ class WatchCache:
         self._ring: deque[tuple[_Shelf, Event]] = deque()
         self._ring_bytes = 0
         self._parsed: deque[Object] = deque()
+        self._managed = _Shared()
         self._recent: deque[Event] = deque()
         self.revision = 0
         self.overflowed: dict[str, int] = {}  # Watches that were too slow, by resource.
@@ -294,7 +312,7 @@ class WatchCache:
             shelf.received += 1
             self._ring.append((shelf, event))
             self._recent.append(event)
-            self._ring_bytes += len(event.object.body)
+            self._ring_bytes += event.object.size_bytes
             self.revision = change.revision
             events.append(event)
             if shelf.watchers:
@@ -330,10 +348,15 @@ class WatchCache:
         resource_key, namespace, name = key.split("/", 2)
         shelf = self._shelf(resource_key)
         resource = shelf.resource
-        body = with_revision(value, revision, head_length=head_length(resource, value))
+        at = head_length(resource, value)
+        rest, managed = part(value, at)
+        body = with_revision(rest, revision, head_length=at)
+        managed = self._managed.once(managed)
         if data is not None:
             data["metadata"]["resourceVersion"] = str(revision)  # type: ignore[index]  # Json
-        obj = Object(resource, namespace, name, revision=revision, body=body, data=data)
+        obj = Object(
+            resource, namespace, name, revision=revision, body=body, data=data, managed=managed
+        )
         if data is not None:
             self._parsed.append(obj)
             if len(self._parsed) > PARSED_MAX:
@@ -357,7 +380,7 @@ class WatchCache:
         ):
             shelf, event = ring.popleft()
             shelf.history.popleft()
-            self._ring_bytes -= len(event.object.body)
+            self._ring_bytes -= event.object.size_bytes
             self.oldest = event.revision
 
 
@@ -374,8 +397,12 @@ def _after(history: deque[Event], since: int) -> Sequence[Event]:
 
 def at_revision(last: Object, revision: int) -> Object:
     """`last` as a DELETED event shows it: same content, the resourceVersion of its going."""
-    at = head_length(last.resource, last.body)
+    body, managed = last.lean, last.managed
+    if not managed:
+        body = last.body
+    at = head_length(last.resource, body)
     old = b'"resourceVersion":"%d",' % last.revision
-    bare = last.body[:at] + last.body[at + len(old) :]
-    body = with_revision(bare, revision, head_length=at)
-    return Object(last.resource, last.namespace, last.name, revision=revision, body=body)
+    body = with_revision(body[:at] + body[at + len(old) :], revision, head_length=at)
+    return Object(
+        last.resource, last.namespace, last.name, revision=revision, body=body, managed=managed
+    )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from busk8s.api import scheme
+from busk8s.api.defaulting.service import complete_families
 from busk8s.api.defaults import apply_defaults
 from busk8s.api.scheme import Resource
 from busk8s.api.validation import validate_create, validate_status_update, validate_update
@@ -35,6 +37,8 @@ def stored(resource: Resource, body: Json, **metadata: Any) -> Json:
     if resource.namespaced:
         obj["metadata"].setdefault("namespace", "default")
     apply_defaults(resource, obj)
+    if resource is scheme.SERVICES:
+        complete_families(obj)
     return obj
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from busk8s.api import scheme
 from busk8s.api.defaulting.pod import pull_policy
-from busk8s.api.defaulting.service import drop_type_dependent
+from busk8s.api.defaulting.service import complete_families, complete_update
 from busk8s.api.defaults import apply_defaults
 from busk8s.api.patch import merge_patch
 from busk8s.api.validation import validate_update
@@ -147,15 +147,17 @@ def test_a_recreating_deployment_has_no_rolling_update() -> None:
 
 def test_a_cluster_ip_service_is_completed() -> None:
     service = {"metadata": {}, "spec": {"ports": [{"port": 80}], "selector": {"a": "b"}}}
-    assert defaulted("services", service)["spec"] == {
+    completed = defaulted("services", service)
+    assert completed["spec"] == {
         "type": "ClusterIP",
         "sessionAffinity": "None",
         "internalTrafficPolicy": "Cluster",
-        "ipFamilies": ["IPv4"],
-        "ipFamilyPolicy": "SingleStack",
         "ports": [{"port": 80, "protocol": "TCP", "targetPort": 80}],
         "selector": {"a": "b"},
     }
+    complete_families(completed)
+    spec = completed["spec"]
+    assert (spec["ipFamilies"], spec["ipFamilyPolicy"]) == (["IPv4"], "SingleStack")
 
 
 def test_a_node_port_service_lets_traffic_in_from_outside() -> None:
@@ -178,7 +180,7 @@ def test_a_service_can_change_its_type_by_a_patch_of_the_type_alone(kind: str) -
     before = deepcopy(old)
     new = merge_patch(old, {"spec": {"type": kind, "externalName": "x.y"}})
     apply_defaults(scheme.RESOURCES["services"], new)
-    drop_type_dependent(new, old)
+    complete_update(new, old)
     assert validate_update(scheme.RESOURCES["services"], new, old) == []
     assert ("nodePort" in new["spec"]["ports"][0]) is (kind == "NodePort")
     assert old == before

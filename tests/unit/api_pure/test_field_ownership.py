@@ -192,7 +192,7 @@ def test_what_does_not_fit_the_type_is_named(config: Any, said: str) -> None:
         (
             {},
             {"metadata": {"labels": {"a": "1"}}},
-            {"f:metadata": {".": {}, "f:labels": {".": {}, "f:a": {}}}},
+            {"f:metadata": {"f:labels": {".": {}, "f:a": {}}}},
             {},
         ),
         ({"data": {"a": "1"}}, {"data": {"a": "2"}}, {"f:data": {"f:a": {}}}, {}),
@@ -200,7 +200,13 @@ def test_what_does_not_fit_the_type_is_named(config: Any, said: str) -> None:
         ({"data": {"a": "1"}}, {}, {}, {"f:data": {".": {}, "f:a": {}}}),
         ({"data": {"a": "1"}}, {"data": {"a": "1"}}, {}, {}),
     ],
-    ids=["a new struct with all below", "a change", "a key less", "a map less", "nothing"],
+    ids=[
+        "a new map with all below, in a struct that is always there",
+        "a change",
+        "a key less",
+        "a map less",
+        "nothing",
+    ],
 )
 def test_two_documents_differ_in(old: Json, new: Json, written: Json, removed: Json) -> None:
     found = compare(old, new, layout("ConfigMap"))

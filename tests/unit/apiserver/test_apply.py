@@ -112,10 +112,11 @@ async def test_a_scale_takes_the_replicas_and_an_apply_then_conflicts() -> None:
     )
 
 
-async def test_an_object_made_otherwise_belongs_to_before_first_apply() -> None:
+async def test_an_object_nobody_is_known_to_own_belongs_to_before_first_apply() -> None:
     api = await world()
-    made = await api.must("POST", MAPS, config_map(data={"x": "1"}))
-    assert "managedFields" not in made["metadata"]
+    await api.must("POST", MAPS, config_map(data={"x": "1"}))
+    _, reset = await api.patch(MAPS + "/a", {"metadata": {"managedFields": [{}]}})
+    assert "managedFields" not in reset["metadata"]
     now = await applied(api, MAPS + "/a", config_map(data={"x": "1", "y": "2"}))
     fields = owners(now)
     assert fields["before-first-apply"] == {"f:data": {".": {}, "f:x": {}}}
@@ -295,10 +296,10 @@ async def test_what_changed_since_client_side_apply_is_a_conflict_for_kubectl_to
     api = await world()
     note = "kubectl.kubernetes.io/last-applied-configuration"
     made = config_map(data={"x": "9"}, annotations={note: json.dumps(config_map(data={"x": "1"}))})
-    await api.must("POST", MAPS, made)
+    await api.must("POST", MAPS + "?fieldManager=kubectl-client-side-apply", made)
     status, said = await apply(api, MAPS + "/a", config_map(data={"x": "2"}), "kubectl")
     assert status == 409
-    assert 'conflict with "before-first-apply" using v1: .data.x' in said["message"]
+    assert 'conflict with "kubectl-client-side-apply" using v1: .data.x' in said["message"]
 
 
 async def test_managed_fields_may_be_rewritten_by_a_json_patch() -> None:

@@ -52,6 +52,12 @@ async def test_all_else_that_is_sent_is_left_as_it_was() -> None:
     assert now["spec"].pop("ephemeralContainers")[0]["name"] == "d"
     for volatile in ("resourceVersion", "generation"):
         now["metadata"].pop(volatile), was["metadata"].pop(volatile)
+    entries = now["metadata"].pop("managedFields")
+    before = was["metadata"].pop("managedFields")
+    [mine] = [entry for entry in entries if entry not in before]
+    assert mine["subresource"] == "ephemeralcontainers"
+    assert mine["fieldsV1"].keys() == {"f:spec"}
+    assert mine["fieldsV1"]["f:spec"].keys() == {"f:ephemeralContainers"}
     assert now == was
     assert (await api.do("PUT", URL, sent))[0] == 409  # the version sent is an old one
 

@@ -186,7 +186,7 @@ async def test_a_request_that_accepts_json_gets_the_cached_bytes() -> None:
     response = await api.server.dispatch(request)
     found = api.cache.get("configmaps", "default", "a")
     assert found is not None
-    assert response.body is found.body
+    assert response.body == found.body
     assert orjson.loads(response.body)["kind"] == "ConfigMap"
 
 

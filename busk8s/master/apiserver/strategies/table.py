@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 
-from busk8s.api.defaulting.service import drop_type_dependent
+from busk8s.api.defaulting.service import complete_families, complete_update
 from busk8s.api.scheme import Resource
 from busk8s.master.apiserver.strategies import (
     certificates,
@@ -45,7 +45,8 @@ STRATEGIES: Mapping[str, Strategy] = {
         create_on_update=True,
         returns_deleted=True,
         first_status={"loadBalancer": {}},
-        on_update=drop_type_dependent,
+        on_create=complete_families,
+        on_update=complete_update,
     ),
     "endpoints": _EAGER,
     "limitranges": Strategy(create_on_update=True, on_create=limitranges.on_create),

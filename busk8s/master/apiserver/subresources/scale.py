@@ -13,6 +13,7 @@ import orjson
 from busk8s import errors
 from busk8s.api.apply import managers
 from busk8s.api.apply.extract import WrongType, fields_of
+from busk8s.api.apply.fieldset import FieldSet, field_element
 from busk8s.api.apply.layout import layout_of
 from busk8s.api.customkind import ScalePaths, member
 from busk8s.api.decode import Unfit, check, decode
@@ -170,7 +171,11 @@ async def _apply(parts: Parts, call: Call) -> Response:
         setting = setting_of(call, parts.clock.now())
         live, entries = split(old.data)
         replicas = nested(path, member(live, path) or 0)
-        managed = applying.known_owners(replicas, entries, "scale", setting)
+        managed = applying.known_owners(replicas, [], "scale", setting)
+        known = managers.read(entries, trusted=True)
+        if any(_owns(owned.fields, path) for owned in known.values()):
+            managed = {}
+        managed = {**known, **managed}
         shown, managed = applying.applied(call, live, wanted, managed, writer, setting, options)
         spec = {"replicas": member(shown, path) or 0}
         new = _scaled(old, {"metadata": config["metadata"], "spec": spec}, call.resource)
@@ -178,6 +183,13 @@ async def _apply(parts: Parts, call: Call) -> Response:
         return new, []
 
     return await _write(parts, call, make, options, warnings, attempts=PATCH_ATTEMPTS_MAX)
+
+
+def _owns(fields: FieldSet, path: tuple[str, ...]) -> bool:
+    node: Any = fields
+    for step in path:
+        node = (node or {}).get(field_element(step))
+    return node is not None
 
 
 def nested(path: tuple[str, ...], value: Any) -> Json:
