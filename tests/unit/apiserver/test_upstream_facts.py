@@ -227,3 +227,25 @@ async def test_a_refusal_about_a_deprecated_kind_says_so_too() -> None:
     response = await api.raw("GET", "/api/v1/namespaces/default/endpoints/none")
     assert response.status == 404
     assert any(name == "Warning" and "deprecated" in value for name, value in response.headers)
+
+
+async def test_a_status_write_of_a_deployment_leaves_labels_alone_and_may_empty_the_status() -> (
+    None
+):
+    api = await world()
+    url = APPS + "deployments"
+    body = deployment()
+    body["metadata"]["labels"] = {"x": "y"}
+    await api.must("POST", url, body)
+    seen = await api.must("PUT", url + "/d/status", {**deployment(), "status": None})
+    assert (seen["metadata"]["labels"], seen["status"]) == ({"x": "y"}, {})
+
+
+async def test_a_status_write_of_a_claim_of_devices_leaves_metadata_alone() -> None:
+    api = await world()
+    url = RESOURCE + "namespaces/default/resourceclaims"
+    await api.must("POST", url, named(spec={}))
+    change = {"metadata": {"labels": {"x": "y"}, "annotations": {"x": "y"}}}
+    _, seen = await api.patch(url + "/a/status", change)
+    assert "labels" not in seen["metadata"]
+    assert "annotations" not in seen["metadata"]

@@ -28,6 +28,7 @@ class Strategy:
     first_status     what `status` is after create; None: there is none.
     keep_status      a create may carry status (Node: the kubelet registers with it).
     generation       `metadata.generation` counts changes of what is neither metadata nor status.
+    status_keeps     what of metadata a write to `status` may not change, beside what none may.
     status_counts    `status` is a field like any other: its changes are counted.
     first_generation  what it begins with; 0: there is none before the first change.
     annotations_count  changes of annotations count as well (Deployment).
@@ -45,6 +46,7 @@ class Strategy:
     first_generation: int = 1
     annotations_count: bool = False
     labels_count: bool = False
+    status_keeps: tuple[str, ...] = ()
     status_counts: bool = False
     create_on_update: bool = False
     unconditional_update: bool = True
@@ -109,8 +111,10 @@ def prepare_status(strategy: Strategy, new: Json, old: Json) -> None:
             new[key] = old[key]
     metadata, before = new["metadata"], old["metadata"]
     _keep_metadata(metadata, before)
-    _keep(metadata, before, "ownerReferences")
-    _keep(metadata, before, "finalizers")
+    for key in ("ownerReferences", "finalizers", *strategy.status_keeps):
+        _keep(metadata, before, key)
+    if strategy.status and strategy.first_status is not None and new.get("status") is None:
+        new["status"] = dict(strategy.first_status)
 
 
 def prepare_part(strategy: Strategy, new: Json, old: Json, take: Take) -> None:

@@ -17,7 +17,7 @@ def on_create(daemon_set: Json) -> None:
 def on_update(daemon_set: Json, old: Json) -> None:
     """The count is the system's, whatever a client says."""
     changed = daemon_set["spec"].get("template") != old["spec"].get("template")
-    _note(daemon_set, _noted(old) + changed)
+    _note(daemon_set, max(_noted(old), 1) + changed)
 
 
 def _noted(daemon_set: Json) -> int:

@@ -60,7 +60,7 @@ STRATEGIES: Mapping[str, Strategy] = {
         generation=True, propagation="Orphan", first_status={"replicas": 0}
     ),
     # workloads
-    "deployments.apps": Strategy(generation=True, annotations_count=True),
+    "deployments.apps": Strategy(generation=True, annotations_count=True, status_keeps=("labels",)),
     "replicasets.apps": Strategy(generation=True, first_status={"replicas": 0}),
     "statefulsets.apps": Strategy(
         generation=True, first_status={"replicas": 0, "availableReplicas": 0}
@@ -138,6 +138,18 @@ STRATEGIES: Mapping[str, Strategy] = {
     "validatingadmissionpolicybindings.admissionregistration.k8s.io": _ADMISSION,
 }
 
+# A write to their status leaves all of their metadata alone.
+_STATUS_ALONE = frozenset(
+    {
+        "servicecidrs.networking.k8s.io",
+        "volumeattachments.storage.k8s.io",
+        "apiservices.apiregistration.k8s.io",
+        "flowschemas.flowcontrol.apiserver.k8s.io",
+        "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io",
+        "validatingadmissionpolicies.admissionregistration.k8s.io",
+        "resourceclaims.resource.k8s.io",
+    }
+)
 _PLAIN = Strategy()
 _CUSTOM = Strategy(generation=True, unconditional_update=False, status=True, first_status=None)
 # Without the subresource, `status` is a field like any other.
@@ -150,4 +162,6 @@ def strategy_of(resource: Resource) -> Strategy:
     if resource.custom is not None:
         return _CUSTOM if "status" in resource.subresources else _CUSTOM_WHOLE
     strategy = STRATEGIES.get(resource.key, _PLAIN)
+    if resource.key in _STATUS_ALONE:
+        strategy = replace(strategy, status_keeps=("labels", "annotations"))
     return replace(strategy, status="status" in resource.subresources)
