@@ -62,10 +62,12 @@ SESSIONS_PER_PEER_MAX = 16
 SESSIONS_MAX = 20_000
 # Topics one session may follow; a further subscription is not granted.
 TOPICS_PER_SESSION_MAX = 512
-# Bytes of a stream under way without credit; the writer waits.
+# Bytes of a stream under way without credit, each way; the writer waits.
 STREAM_CREDIT_BYTES = 256 * 1024
 # One piece of a stream; longer writes are cut.
 STREAM_PIECE_BYTES = 64 * 1024
+# What a piece costs of the credit beyond its bytes, so that tiny pieces are bounded in number too.
+STREAM_PIECE_COST_BYTES = 256
 # Streams open on one worker; the next is refused with 429.
 STREAMS_PER_PEER_MAX = 256
 # Sessions unseen for so long are forgotten, with the answers remembered for them.
@@ -287,7 +289,7 @@ class Ack(Message):
 
 
 class StreamOpen(Message):
-    """Master -> worker: begin `verb`; `params` is JSON; write up to `credit` bytes."""
+    """Master -> worker: begin `verb`; `params` is JSON; write up to `credit`; 0: check and wait."""
 
     TAG: ClassVar[str] = "stream-open"
     stream: str
@@ -297,15 +299,17 @@ class StreamOpen(Message):
 
 
 class StreamData(Message):
-    """Either way: the next bytes of a stream."""
+    """Either way: the next bytes of a stream's `channel`; `last`: it has no more from this side."""
 
     TAG: ClassVar[str] = "stream-data"
     stream: str
     data: bytes
+    channel: int = 0
+    last: bool = False
 
 
 class StreamCredit(Message):
-    """Reader -> writer: `credit` bytes were consumed, as many more may come."""
+    """Reader -> writer, either way: `credit` more may come. A worker's first: it has accepted."""
 
     TAG: ClassVar[str] = "stream-credit"
     stream: str

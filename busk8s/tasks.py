@@ -27,6 +27,20 @@ async def supervise(*jobs: Job) -> None:
             raise result
 
 
+async def together(*jobs: Job) -> None:
+    """Run `jobs` until all have ended; the first that fails cancels the rest and is raised."""
+    tasks = [asyncio.create_task(job) for job in jobs]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    finally:
+        for task in tasks:
+            task.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
+
+
 class Nursery:
     """Tasks that come and go under one parent; closing it cancels and awaits what is left.
 

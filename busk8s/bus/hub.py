@@ -1,14 +1,14 @@
 """The master's end of the bus: takes messages in, gives each to who is responsible, publishes.
 
-Owns      sessions, calls, snapshots under way, beats, streams opened on workers.
-Leaves    publishing (feed), who may do what (Policy), the API (Policy.call), sockets (wire.Server).
+Owns      sessions, calls, snapshots under way, beats.
+Leaves    streams opened on workers (opened), publishing (feed), who may do what (Policy), the API
+          (Policy.call), sockets (wire.Server).
 Invariant whatever arrives, one answer or one counter follows and nothing else changes.
 """
 
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
@@ -17,14 +17,16 @@ import orjson
 from busk8s import protocol
 from busk8s.api.object import Json
 from busk8s.api.request import Request, Response, User
-from busk8s.bus import rpc, streams
+from busk8s.bus import rpc
 from busk8s.bus.feed import Door, Feed
+from busk8s.bus.opened import Opened, away
 from busk8s.bus.sessions import Session, Sessions
+from busk8s.bus.streams import Stream, Window
 from busk8s.bus.tap import Tap
 from busk8s.bus.topics import Topic
 from busk8s.bus.wire import Route, Server
 from busk8s.clock import Clock
-from busk8s.errors import Error, internal
+from busk8s.errors import internal
 from busk8s.log import Logger
 from busk8s.protocol import (
     Ack,
@@ -38,9 +40,9 @@ from busk8s.protocol import (
     ProtocolError,
     Refusal,
     SnapshotCredit,
+    StreamCredit,
     StreamData,
     StreamEnd,
-    StreamOpen,
     Sync,
     Welcome,
     decode,
@@ -101,15 +103,15 @@ class Hub:
         self.tap = Tap(clock, self._tap_due)
         self.feed = Feed(epoch, self.tap, self._hears)
         self._policy, self._clock, self._master = policy, clock, master
-        self._stream_ids = itertools.count(1)
-        self._streams: dict[str, tuple[Session, streams.Reader]] = {}
+        self._opened = Opened()
         self._nursery = Nursery(on_error=_report)
         self._does: dict[type[Message], Callable[[Session, Message], None]] = {
             Call: self._call,
             Sync: self._sync,
             SnapshotCredit: self._snapshot_credit,
-            StreamData: self._stream_data,
-            StreamEnd: self._stream_end,
+            StreamData: self._opened.data,
+            StreamCredit: self._opened.credit,
+            StreamEnd: self._opened.end,
         }
 
     # --- life -------------------------------------------------------------------------------------
@@ -130,14 +132,13 @@ class Hub:
             now = self._clock.monotonic()
             for session in self.sessions.idle(now):
                 self._drop(session)
-            for session, _ in list(self._streams.values()):
+            for session in self._opened.sessions():
                 if self._unheard(session):
-                    self._end_streams(session)
+                    self._opened.cut_off(session)
 
     async def close(self) -> None:
         await self._nursery.close()
-        for _, reader in list(self._streams.values()):
-            reader.end()
+        self._opened.close()
         for door in self.feed.doors:
             door.server.close()
 
@@ -301,7 +302,7 @@ class Hub:
             text = "too many snapshots under way"
             self._refuse(session.server, session.route, name, 429, "TooManyRequests", text)
         else:
-            window = session.snapshots[name] = streams.Window(protocol.SNAPSHOT_WINDOW_PARTS)
+            window = session.snapshots[name] = Window(protocol.SNAPSHOT_WINDOW_PARTS)
             parts = self._parts(self.feed.topic(name))
             self._nursery.spawn(self._send_snapshot(session, name, window, parts))
 
@@ -315,7 +316,7 @@ class Hub:
         return parts
 
     async def _send_snapshot(
-        self, session: Session, name: str, window: streams.Window, parts: Sequence[bytes]
+        self, session: Session, name: str, window: Window, parts: Sequence[bytes]
     ) -> None:
         """Parts as credit allows; a peer that stops asking is left alone after a while."""
         try:
@@ -368,72 +369,37 @@ class Hub:
 
     # --- streams ----------------------------------------------------------------------------------
 
-    def open_stream(self, node: str, verb: str, params: Json) -> streams.Reader:
-        """Begin `verb` on the node's kubelet; iterate for its bytes. Raises Error if it is away."""
-        return self._open(self.sessions.of_node(node, STREAMING), f'node "{node}"', verb, params)
+    def open_stream(self, node: str, verb: str, params: Json, *, held: bool = False) -> Stream:
+        """Begin `verb` on the node's kubelet; `held`: it waits for `grant`. Raises Error if it is
+        away."""
+        session = self.sessions.of_node(node, STREAMING)
+        return self._open(session, f'node "{node}"', verb, params, held=held)
 
     def hears(self, user: str) -> bool:
         """Whether the component that is `user` has been heard of lately."""
         session = self.sessions.of_user(user)
         return session is not None and not self._unheard(session)
 
-    def ask(self, user: str, verb: str, params: Json) -> streams.Reader:
+    def ask(self, user: str, verb: str, params: Json) -> Stream:
         """Begin `verb` on the component that is `user`. Raises Error if it is away."""
-        return self._open(self.sessions.of_user(user), user, verb, params)
+        return self._open(self.sessions.of_user(user), user, verb, params, held=False)
 
-    def _open(self, session: Session | None, who: str, verb: str, params: Json) -> streams.Reader:
+    def _open(
+        self, session: Session | None, who: str, verb: str, params: Json, *, held: bool
+    ) -> Stream:
         if session is None or self._unheard(session):
-            raise Error(503, "ServiceUnavailable", f"{who} is not connected to the master")
-        if sum(s is session for s, _ in self._streams.values()) >= protocol.STREAMS_PER_PEER_MAX:
-            raise Error(429, "TooManyRequests", f"too many streams are open on {who}")
-        name = f"s{next(self._stream_ids)}"
-
-        def send(message: Message) -> bool:
-            return session.server.reply(session.route, encode(message))
-
-        reader = streams.Reader(name, send, lambda: self._streams.pop(name, None) and None)
-        self._streams[name] = (session, reader)
-        opening = StreamOpen(
-            stream=name,
-            verb=verb,
-            params=orjson.dumps(params),
-            credit=protocol.STREAM_CREDIT_BYTES,
-        )
-        if not send(opening):
-            reader.end()
-            raise Error(503, "ServiceUnavailable", f"{who} is not connected to the master")
-        return reader
-
-    def _stream_of(self, session: Session, name: str) -> streams.Reader | None:
-        owner, reader = self._streams.get(name, (None, None))
-        return reader if owner is session else None
-
-    def _stream_data(self, session: Session, message: Message) -> None:
-        assert isinstance(message, StreamData)
-        if (reader := self._stream_of(session, message.stream)) is not None:
-            reader.data(message.data)
-        else:
-            session.server.reply(session.route, encode(StreamEnd(stream=message.stream)))
-
-    def _stream_end(self, session: Session, message: Message) -> None:
-        assert isinstance(message, StreamEnd)
-        if (reader := self._stream_of(session, message.stream)) is not None:
-            reader.end(streams.error_of(message))
+            raise away(who)
+        return self._opened.open(session, who, verb, params, held=held)
 
     # --- ends -------------------------------------------------------------------------------------
 
     def _drop(self, session: Session) -> None:
         self.sessions.drop(session)
-        self._end_streams(session)
+        self._opened.cut_off(session)
 
     def _unheard(self, session: Session) -> bool:
         """Its node is cut off without having hung up: nobody shall wait for its streams."""
         return self._clock.monotonic() - session.seen_at > 2 * protocol.SILENT_AFTER_S
-
-    def _end_streams(self, session: Session) -> None:
-        for owner, reader in list(self._streams.values()):
-            if owner is session:
-                reader.end(Error(503, "ServiceUnavailable", "the connection to the node was lost"))
 
     def _refuse(
         self, server: Server, route: Route, which: str, code: int, reason: str, message: str

@@ -43,6 +43,7 @@ from busk8s.protocol import (
     SnapshotCredit,
     SnapshotPart,
     StreamCredit,
+    StreamData,
     StreamEnd,
     StreamOpen,
     Sync,
@@ -128,6 +129,7 @@ class Link:
             SnapshotPart: self._part,
             Deltas: self._deltas,
             StreamOpen: self._serving.open,
+            StreamData: self._serving.data,
             StreamCredit: self._serving.credit,
             StreamEnd: self._serving.end,
         }

@@ -81,8 +81,10 @@ class Sessions:
         return session if session is not None and session.key == key else None
 
     def of_node(self, node: str, component: str) -> Session | None:
-        """The node's latest session of `component`, to open streams on."""
-        found = [s for s in self if s.node == node and s.component == component]
+        """The node's latest session of `component`, to open streams on. Its key says whose it is:
+        what it calls itself would let one node take another's."""
+        user = f"system:node:{node}"
+        found = [s for s in self if s.user.name == user and s.component == component]
         return max(found, key=lambda s: s.seen_at, default=None)
 
     def of_user(self, name: str) -> Session | None:

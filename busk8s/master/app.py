@@ -30,6 +30,7 @@ from busk8s.tasks import Nursery
 
 if TYPE_CHECKING:
     from busk8s.bus.link import Link
+    from busk8s.bus.streams import Stream
     from busk8s.client.bus import BusClient
     from busk8s.client.rest import RestClient
 
@@ -92,8 +93,10 @@ async def told_client(
         def tell(families: Sequence[Family]) -> None:
             page = page_of(client, families)
 
-            async def serve(params: Json, write: Callable[[bytes], Awaitable[None]]) -> None:
-                await write(page.slis() if params.get("path") == "/metrics/slis" else page.whole())
+            async def serve(params: Json, stream: Stream) -> None:
+                await stream.write(
+                    page.slis() if params.get("path") == "/metrics/slis" else page.whole()
+                )
 
             link.on_stream(PAGE_STREAM, serve)
 

@@ -29,6 +29,16 @@ KINDS = {
 QUEUE_MAX = 10_000
 
 
+class Written:
+    """Takes what a log stream writes."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+
+    async def write(self, data: bytes) -> None:
+        self.data += data
+
+
 class NodeApi:
     """Client and Link in one. `away` makes every verb fail: the master cannot be reached."""
 

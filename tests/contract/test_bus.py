@@ -17,7 +17,7 @@ from busk8s import protocol
 from busk8s.api.object import Json
 from busk8s.api.request import Request
 from busk8s.bus.link import Identity, Link
-from busk8s.bus.streams import Write
+from busk8s.bus.streams import Stream, StreamOver
 from busk8s.bus.transport import new_keys
 from busk8s.errors import Error
 from busk8s.master.apiserver.components import VERB, Components
@@ -27,6 +27,9 @@ from busk8s.protocol import (
     Call,
     Hello,
     Refusal,
+    StreamCredit,
+    StreamData,
+    StreamOpen,
     Welcome,
     channel,
     encode,
@@ -273,27 +276,124 @@ async def test_a_stream_flows_with_credit_and_ends() -> None:
         link = c.worker("n1")
         written = 0
 
-        async def count(params: Json, write: Write) -> None:
+        async def count(params: Json, stream: Stream) -> None:
             nonlocal written
             for _ in range(params["times"]):
-                await write(b"x" * 50_000)
+                await stream.write(b"x" * 50_000)
                 written += 50_000
 
         link.on_stream("log", count)
         await link.wait_live()
-        stream = c.world.hub.open_stream("n1", "log", {"times": 40})
-        first = await anext(stream)
+        opened = c.world.hub.open_stream("n1", "log", {"times": 40})
+        first = await anext(opened)
         await asyncio.sleep(0.3)
         assert written <= protocol.STREAM_CREDIT_BYTES
-        rest = [piece async for piece in stream]
+        rest = [piece async for piece in opened]
         assert len(first) + sum(map(len, rest)) == 2_000_000
+
+
+async def test_a_stream_flows_both_ways_by_channel_and_begins_when_it_is_let() -> None:
+    async with cluster() as c, asyncio.timeout(10):
+        link = c.worker("n1")
+        began = False
+
+        async def echo(params: Json, stream: Stream) -> None:
+            nonlocal began
+            stream.grant()
+            await stream.granted()
+            began = True
+            while (piece := await stream.read()) is not None and piece.channel == 0:
+                await stream.write(piece.data, 1, last=piece.last)
+            assert piece is not None
+            await stream.write(piece.data.upper(), 3)
+
+        link.on_stream("echo", echo)
+        await link.wait_live()
+        opened = c.world.hub.open_stream("n1", "echo", {}, held=True)
+        await opened.granted()
+        assert not began
+        opened.grant()
+        sent = b"0123456789" * 100_000
+
+        async def feed() -> None:
+            await opened.write(sent, 0, last=True)
+            await opened.write(b"done", 4)
+
+        feeding = asyncio.create_task(feed())
+        got: dict[int, bytearray] = {}
+        lasts = []
+        while (piece := await opened.read()) is not None:
+            got.setdefault(piece.channel, bytearray()).extend(piece.data)
+            lasts += [piece.channel] if piece.last else []
+        await feeding
+        assert got == {1: sent, 3: b"DONE"}
+        assert lasts == [1]
+
+
+async def test_a_worker_that_does_not_read_holds_the_writer_back() -> None:
+    async with cluster() as c, asyncio.timeout(10):
+        link = c.worker("n1")
+
+        async def idle(params: Json, stream: Stream) -> None:
+            stream.grant()
+            await asyncio.sleep(1000)
+
+        link.on_stream("idle", idle)
+        await link.wait_live()
+        opened = c.world.hub.open_stream("n1", "idle", {})
+        sent = 0
+
+        async def feed() -> None:
+            nonlocal sent
+            while True:
+                await opened.write(b"x" * 10_000)
+                sent += 10_000
+
+        feeding = asyncio.create_task(feed())
+        await asyncio.sleep(0.3)
+        assert 0 < sent <= protocol.STREAM_CREDIT_BYTES
+        await opened.aclose()  # Whoever waits for credit is let go.
+        with pytest.raises(StreamOver):
+            await feeding
+
+
+async def test_a_worker_that_sends_more_than_its_credit_loses_the_stream() -> None:
+    async with cluster() as c, asyncio.timeout(10):
+        raw = c.raw(c.admit("n1"))
+        raw.request(encode(Hello(session="mine", component="kubelet", node="n1")))
+        await raw.answer()
+        opened = c.world.hub.open_stream("n1", "log", {})
+        opening = await raw.answer()
+        assert isinstance(opening, StreamOpen)
+        pieces = protocol.STREAM_CREDIT_BYTES // protocol.STREAM_PIECE_COST_BYTES + 1
+        for _ in range(pieces):
+            raw.request(encode(StreamData(stream=opening.stream, data=b"")))
+        for hostile in (
+            StreamCredit(stream=opening.stream, credit=-5),
+            StreamData(stream="s9", data=b""),
+        ):
+            raw.request(encode(hostile))
+        await until(lambda: opened.ended)
+        for _ in range(pieces - 1):
+            assert await opened.read() is not None
+        with pytest.raises(Error, match="more than its credit"):
+            await opened.read()
+
+
+async def test_a_node_is_not_asked_for_streams_under_another_nodes_name() -> None:
+    async with cluster() as c, asyncio.timeout(10):
+        thief = c.raw(c.admit("n2"))
+        thief.request(encode(Hello(session="mine", component="kubelet", node="n1")))
+        await thief.answer()
+        with pytest.raises(Error, match='node "n1" is not connected'):
+            c.world.hub.open_stream("n1", "exec", {})
 
 
 async def test_a_stream_that_fails_says_why() -> None:
     async with cluster() as c, asyncio.timeout(10):
         link = c.worker("n1")
 
-        async def fail(params: Json, write: Write) -> None:
+        async def fail(params: Json, stream: Stream) -> None:
             raise Error(404, "NotFound", "no such container")
 
         link.on_stream("log", fail)
@@ -314,8 +414,8 @@ async def test_a_component_of_the_master_shows_its_page_as_long_as_it_is_there(
         assert not components.there("kube-scheduler")
         link = c.link(Identity("kube-scheduler"), None)
 
-        async def page(params: Json, write: Write) -> None:
-            await write(f"page {params['path']}".encode())
+        async def page(params: Json, stream: Stream) -> None:
+            await stream.write(f"page {params['path']}".encode())
 
         link.on_stream(VERB, page)
         await link.wait_live()
@@ -334,19 +434,19 @@ async def test_a_cancelled_stream_stops_its_handler() -> None:
         link = c.worker("n1")
         stopped = asyncio.Event()
 
-        async def forever(params: Json, write: Write) -> None:
+        async def forever(params: Json, stream: Stream) -> None:
             try:
                 while True:
-                    await write(b"tick")
+                    await stream.write(b"tick")
                     await asyncio.sleep(0.01)
             finally:
                 stopped.set()
 
         link.on_stream("log", forever)
         await link.wait_live()
-        stream = c.world.hub.open_stream("n1", "log", {})
-        assert await anext(stream) == b"tick"
-        await stream.aclose()
+        opened = c.world.hub.open_stream("n1", "log", {})
+        assert await anext(opened) == b"tick"
+        await opened.aclose()
         await stopped.wait()
 
 

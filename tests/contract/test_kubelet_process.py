@@ -18,7 +18,7 @@ import pytest
 from busk8s.clock import SystemClock
 from busk8s.ids import RandomIds
 from busk8s.tasks import Nursery
-from busk8s.testing.node_api import NodeApi
+from busk8s.testing.node_api import NodeApi, Written
 from busk8s.worker.kubelet.kubelet import Kubelet
 from busk8s.worker.runtime.process import ProcessRuntime
 
@@ -54,13 +54,9 @@ class Node:
         )
 
     async def logs(self, name: str, **params: Any) -> bytes:
-        got = bytearray()
-
-        async def take(chunk: bytes) -> None:
-            got.extend(chunk)
-
-        await self.api.streams["log"]({"namespace": "default", "pod": name, **params}, take)
-        return bytes(got)
+        got = Written()
+        await self.api.streams["log"]({"namespace": "default", "pod": name, **params}, got)
+        return bytes(got.data)
 
 
 @asynccontextmanager

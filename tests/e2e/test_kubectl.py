@@ -165,20 +165,6 @@ def test_a_manifest_that_does_not_fit_is_named(
     assert (code, said in printed) == (1, True), printed
 
 
-@pytest.mark.parametrize(
-    ("command", "said"),
-    [
-        ("exec deploy/web -- ls", "error: unable to upgrade connection: pods/exec is not supp"),
-        ("attach deploy/web", "error: unable to upgrade connection: pods/attach is not supported"),
-        ("port-forward deploy/web 0:80", "error: error upgrading connection: unable to upgrade"),
-    ],
-    ids=["exec", "attach", "port-forward"],
-)
-def test_what_is_not_there_yet_is_refused_by_name(web: Cluster, command: str, said: str) -> None:
-    code, printed = ask(web, command)
-    assert (code, said in printed) == (1, True), printed
-
-
 def test_apply_changes_shows_and_keeps_what_differs(web: Cluster) -> None:
     assert ask(web, "apply -f -", stdin=WEB) == (0, "deployment.apps/web unchanged\n")
     more = WEB.replace("replicas: 2", "replicas: 3")

@@ -7,7 +7,7 @@ Leaves    who is asking (authn), whether they may (authz), what else they should
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from busk8s.api.object import Json, Object
 from busk8s.api.request import ANONYMOUS, User
 from busk8s.api.scheme import Resource
+from busk8s.bus.streams import Stream
 
 OperationKind = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
 
@@ -127,8 +128,9 @@ class Admission(Protocol):
 
 
 class NodeStreams(Protocol):
-    def open(self, node: str, verb: str, params: Json) -> AsyncIterator[bytes]:
-        """Bytes from the node until it has no more; raises `errors.Error` if it cannot be had."""
+    def open(self, node: str, verb: str, params: Json, *, held: bool = False) -> Stream:
+        """A stream to the node, which waits for `grant` when `held`; raises `errors.Error` if it
+        cannot be had."""
         ...
 
 

@@ -8,13 +8,14 @@ Invariant at every moment a topic's snapshot equals its deltas applied from the 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 import orjson
 
 from busk8s.api.object import Json, Object
 from busk8s.api.request import Request, Response, User
 from busk8s.bus.hub import Hub
+from busk8s.bus.streams import Stream
 from busk8s.bus.wire import Server
 from busk8s.clock import Clock
 from busk8s.log import Logger
@@ -289,9 +290,9 @@ class BusStreams:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
 
-    def open(self, node: str, verb: str, params: Json) -> AsyncIterator[bytes]:
+    def open(self, node: str, verb: str, params: Json, *, held: bool = False) -> Stream:
         """Begin `verb` on the node's kubelet. Raises Error when the node is not connected."""
-        return self._hub.open_stream(node, verb, params)
+        return self._hub.open_stream(node, verb, params, held=held)
 
 
 def _status_patch(node: str, user: User, status: bytes) -> Request:

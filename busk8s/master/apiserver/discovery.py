@@ -22,7 +22,6 @@ from busk8s.api.scheme import Resource
 from busk8s.master.apiserver import encoded, rest
 from busk8s.master.apiserver.catalog import Catalog
 from busk8s.master.apiserver.conditional import Document, moved
-from busk8s.master.apiserver.dispatch import UNSUPPORTED
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -57,9 +56,7 @@ def _listed(served: Iterable[Resource]) -> Sequence[Resource]:
         dataclasses.replace(
             resource,
             subresources=tuple(
-                part
-                for part in resource.subresources
-                if part not in UNSUPPORTED and (resource.key, part) != ("nodes", "proxy")
+                part for part in resource.subresources if (resource.key, part) != ("nodes", "proxy")
             ),
         )
         for resource in served

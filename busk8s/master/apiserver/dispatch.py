@@ -23,6 +23,14 @@ from busk8s.master.apiserver.subresources import (
 
 Action = Callable[[Parts, Call], Awaitable[Response]]
 
+
+async def _streamed(parts: Parts, call: Call) -> Response:
+    """Its modules are loaded when the first client asks: few servers are ever asked."""
+    from busk8s.master.apiserver.streaming import connect
+
+    return await connect.ACTIONS[call.attributes.subresource](parts, call)
+
+
 _ON_OBJECTS: Mapping[str, Action] = {
     "get": read.get,
     "list": read.list_,
@@ -44,6 +52,12 @@ _ON_PARTS: Mapping[tuple[str, str], Action] = {
     ("binding", "create"): binding.create,
     ("eviction", "create"): eviction.create,
     ("log", "get"): log.get,
+    ("exec", "get"): _streamed,
+    ("exec", "create"): _streamed,
+    ("attach", "get"): _streamed,
+    ("attach", "create"): _streamed,
+    ("portforward", "get"): _streamed,
+    ("portforward", "create"): _streamed,
     ("token", "create"): reviews.token_request,
     ("finalize", "update"): partial_writes.finalize,
     ("ephemeralcontainers", "get"): read.get,
@@ -68,16 +82,10 @@ _QUESTIONS: Mapping[str, Action] = {
     "selfsubjectrulesreviews.authorization.k8s.io": reviews.self_rules,
 }
 
-# Differs from Kubernetes: these subresources are refused by name.
-UNSUPPORTED = ("attach", "exec", "portforward")
-
 
 def action_for(call: Call) -> Action:
     """The function that answers `call`; raises 405 and 501."""
     verb, part = call.attributes.verb, call.attributes.subresource
-    if part in UNSUPPORTED:
-        what = f"{call.resource.plural}/{part}"
-        raise errors.Error(501, "NotImplemented", f"{what} is not supported yet")
     if part:
         action = _ON_PARTS.get((part, verb))
     elif verb not in call.resource.verbs:

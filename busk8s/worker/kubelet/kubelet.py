@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from busk8s.api.object import Json
+from busk8s.bus.streams import Stream
 from busk8s.client.interface import Change, Client, Reset
 from busk8s.client.recorder import Recorder as EventRecorder
 from busk8s.clock import Clock
@@ -24,6 +25,7 @@ from busk8s.worker.kubelet.admit import Claim, judge, refusal
 from busk8s.worker.kubelet.checkpoint import Checkpoint, Saved
 from busk8s.worker.kubelet.downward import Facts
 from busk8s.worker.kubelet.events import Recorder, pod_reference
+from busk8s.worker.kubelet.exec_stream import StreamServer
 from busk8s.worker.kubelet.launch import Dns
 from busk8s.worker.kubelet.log_stream import LogStream
 from busk8s.worker.kubelet.logs import Rotation
@@ -47,7 +49,7 @@ from busk8s.worker.kubelet.view import Delta, View
 from busk8s.worker.kubelet.volumes import Volumes
 from busk8s.worker.runtime.base import Runtime
 
-StreamHandler = Callable[[Json, Callable[[bytes], Awaitable[None]]], Awaitable[None]]
+StreamHandler = Callable[[Json, Stream], Awaitable[None]]
 
 PODS_MAX = 110  # As upstream's maxPods.
 
@@ -139,6 +141,10 @@ class Kubelet:
         )  # fmt: skip
         link.on_stream("log", logs.serve)
         link.on_stream(READ_API, reads.serve)
+        streaming = StreamServer(parts.runtime, parts.view, parts.pleg)
+        link.on_stream("exec", streaming.exec)
+        link.on_stream("attach", streaming.attach)
+        link.on_stream("forward", streaming.forward)
 
     def seen(self) -> list[Seen]:
         """Every pod as it is known here now."""

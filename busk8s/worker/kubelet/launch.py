@@ -128,6 +128,7 @@ def container_config(
         run_as_group=group,
         tty=bool(raw.get("tty")),
         stdin=bool(raw.get("stdin")),
+        stdin_once=bool(raw.get("stdinOnce")),
         labels={
             "io.kubernetes.container.name": spec.name,
             "io.kubernetes.pod.name": pod.name,

@@ -5,8 +5,8 @@ Owns      the choice of container and run, and upstream's words when there is no
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Protocol
 
 from busk8s.api.object import Json
 from busk8s.clock import Clock
@@ -19,6 +19,10 @@ from busk8s.worker.kubelet.status_writer import StatusWriter
 from busk8s.worker.kubelet.view import View
 
 
+class Writes(Protocol):
+    async def write(self, data: bytes) -> None: ...
+
+
 class LogStream:
     def __init__(
         self, root: str, view: View, pleg: Pleg, writer: StatusWriter, clock: Clock
@@ -29,7 +33,7 @@ class LogStream:
         self._writer = writer
         self._clock = clock
 
-    async def serve(self, params: Json, write: Callable[[bytes], Awaitable[None]]) -> None:
+    async def serve(self, params: Json, stream: Writes) -> None:
         """`params`: namespace, name (or pod), container, and the query's log options."""
         pod = self._pod(params)
         name = self._container(pod, str(params.get("container") or ""))
@@ -45,7 +49,7 @@ class LogStream:
             return same and latest is not None and latest.state == "running"
 
         async for chunk in read_log(path, options, self._clock, alive):
-            await write(chunk)
+            await stream.write(chunk)
 
     def _pod(self, params: Json) -> Pod:
         namespace = str(params.get("namespace") or "")

@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from busk8s.worker.runtime.streaming import Attached, PodConnection, Wanted
+
 SandboxState = Literal["ready", "notready"]
 ContainerState = Literal["created", "running", "exited", "unknown"]
 
@@ -72,6 +74,7 @@ class ContainerConfig:
     tty: bool = False
     stdin: bool = False
     target_id: str = ""
+    stdin_once: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
 
@@ -193,6 +196,18 @@ class Runtime(Protocol):
     async def exec_sync(
         self, container_id: str, command: Sequence[str], timeout_s: float
     ) -> ExecResult: ...
+
+    async def exec(self, container_id: str, command: Sequence[str], wanted: Wanted) -> Attached:
+        """Begin `command` in a running container. Raises RuntimeFailure, also from `wait`."""
+        ...
+
+    async def attach(self, container_id: str, wanted: Wanted) -> Attached:
+        """The streams of a running container, from now on."""
+        ...
+
+    async def connect(self, sandbox_id: str, port: int) -> PodConnection:
+        """To `port` on the pod's loopback. Raises RuntimeFailure when nobody listens there."""
+        ...
 
     async def usage(self) -> Sequence[Usage]: ...
 

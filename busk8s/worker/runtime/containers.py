@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 from busk8s.worker.runtime import orphans
 from busk8s.worker.runtime.cgroups import Cgroups
 from busk8s.worker.runtime.failure import Failure, Reply, too_small
-from busk8s.worker.runtime.output import Collected, ContainerLog
+from busk8s.worker.runtime.output import Collected
 from busk8s.worker.runtime.reactor import Reactor, wall
 from busk8s.worker.runtime.spawn import REPORT_BYTES_MAX, Features, Plan, failure_of, spawn
+from busk8s.worker.runtime.stdio import Stdio
 from busk8s.worker.runtime.table import Table, start_ticks
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 KILLED = 128 + signal.SIGKILL
 START_FAILED = 128  # containerd's exit code for a process that never began
+TERMINAL = "xterm"  # what containerd says of the terminals it makes
 REMOVE_GROUP_EVERY_S = 0.05
 REMOVE_GROUP_TRIES = 100
 
@@ -36,9 +38,9 @@ REMOVE_GROUP_TRIES = 100
 class Held:
     """A container with a process."""
 
-    def __init__(self, record: Json, log: ContainerLog) -> None:
+    def __init__(self, record: Json, stdio: Stdio) -> None:
         self.record = record
-        self.log = log
+        self.stdio = stdio
         self.pid = 0
         self.report: Collected | None = None
         self.started: Reply | None = None
@@ -89,10 +91,10 @@ class Containers:
         if config["log_path"] and sandbox["config"]["log_directory"]:
             path = os.path.join(sandbox["config"]["log_directory"], config["log_path"])
         try:
-            log = ContainerLog(self._reactor, path)
+            stdio = Stdio(self._reactor, path, tty=config["tty"], stdin=config["stdin"])
         except OSError as error:
             raise Failure("CreateContainerError", f"cannot write the log: {error}") from error
-        held = Held(record, log)
+        held = Held(record, stdio)
         held.started = reply
         try:
             self._spawn(held, sandbox)
@@ -100,7 +102,7 @@ class Containers:
             held.failure = Failure("CreateContainerError", str(error))
             self._finish(held, START_FAILED << 8)
         finally:
-            log.close_writers()
+            stdio.close_child_ends()
 
     def stop(self, container_id: str, grace_s: float, reply: Reply) -> None:
         held = self._held.get(container_id)
@@ -144,7 +146,7 @@ class Containers:
     def reopen_log(self, container_id: str) -> None:
         held = self._held.get(container_id)
         if held is not None:
-            held.log.file.reopen()
+            held.stdio.file.reopen()
 
     def usage(self) -> list[Json]:
         found = []
@@ -172,6 +174,10 @@ class Containers:
             raise Failure("NotRunning", f"container {container_id} is not running")
         return held.pid
 
+    def stdio(self, container_id: str) -> Stdio:
+        self.running_pid(container_id)
+        return self._held[container_id].stdio
+
     def child_ended(self, pid: int, status: int) -> bool:
         held = self._by_pid.pop(pid, None)
         if held is not None:
@@ -193,6 +199,8 @@ class Containers:
         env = {"PATH": os.environ.get("PATH", os.defpath)}
         env["HOSTNAME"] = sandbox["config"]["hostname"] or os.uname().nodename
         env["HOME"] = os.environ.get("HOME", "/") if config["run_as_user"] is None else "/"
+        if config["tty"]:
+            env["TERM"] = TERMINAL
         env.update(config["env"])
         if not self._features.namespaces:
             env[orphans.MARK] = container_id
@@ -245,8 +253,8 @@ class Containers:
             plan.mount_namespace = plan.user_namespace = True
         plan.enter = self.namespaces(sandbox["id"])
         plan.cgroups = self._cgroups.make(container_id, config["limits"])
-        plan.stdout, plan.stderr = held.log.writers
-        plan.stdin = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
+        plan.stdin, plan.stdout, plan.stderr = held.stdio.child_ends
+        plan.terminal = config["tty"]
         report = Collected(self._reactor, REPORT_BYTES_MAX, lambda: self._reported(held))
         held.report = report
         try:
@@ -254,7 +262,6 @@ class Containers:
                 plan.pid_namespace = self._processes_of(target)
             held.pid = spawn(plan, report.pipe.writer)
         finally:
-            os.close(plan.stdin)
             if plan.pid_namespace >= 0:
                 os.close(plan.pid_namespace)
             report.pipe.close_writer()
@@ -290,7 +297,7 @@ class Containers:
         record = held.record
         oom = self._cgroups.oom_kills(record["id"]) > 0
         self._sweep(record["id"])
-        held.log.end()
+        held.stdio.end()
         self._held.pop(record["id"], None)
         code = os.waitstatus_to_exitcode(status)
         if held.terminated and code == -signal.SIGKILL:

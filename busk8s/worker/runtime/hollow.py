@@ -23,7 +23,9 @@ from busk8s.worker.runtime.base import (
     SandboxConfig,
     Usage,
 )
+from busk8s.worker.runtime.echo import EchoConnection, EchoStreams
 from busk8s.worker.runtime.failure import too_small
+from busk8s.worker.runtime.streaming import Attached, PodConnection, Wanted
 
 EVENTS_MAX = 10_000  # Then new ones are dropped; the kubelet's relist finds what they would say.
 SIGTERM_EXIT = 143
@@ -197,6 +199,22 @@ class HollowRuntime:
             raise RuntimeFailure("ExecError", f"container {container_id} is not running")
         execs = self.stages(container.config.image).execs
         return execs(command) if execs is not None else ExecResult(b"", b"", 0)
+
+    async def exec(self, container_id: str, command: Sequence[str], wanted: Wanted) -> Attached:
+        result = await self.exec_sync(container_id, command, 0.0)
+        return EchoStreams(wanted, result, result.exit_code)
+
+    async def attach(self, container_id: str, wanted: Wanted) -> Attached:
+        container = self._containers.get(container_id)
+        if container is None or container.state != "running":
+            raise RuntimeFailure("NotRunning", f"container {container_id} is not running")
+        return EchoStreams(wanted, ExecResult(b"", b"", 0), None)
+
+    async def connect(self, sandbox_id: str, port: int) -> PodConnection:
+        sandbox = self._sandboxes.get(sandbox_id)
+        if sandbox is None or sandbox.state != "ready":
+            raise RuntimeFailure("SandboxNotReady", f"sandbox {sandbox_id} is not ready")
+        return EchoConnection()
 
     async def usage(self) -> Sequence[Usage]:
         now = self.clock.now()

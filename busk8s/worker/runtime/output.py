@@ -1,4 +1,4 @@
-"""Pipes of processes: a container's into its log, an exec's into memory.
+"""Pipes of processes: a container's into its log (stdio), a probe's into memory.
 
 Owns      reading without blocking, how much at a time, what happens at the end of a stream.
 Invariant a reader takes at most READ_BYTES a turn, so one loud container does not starve others;
@@ -8,10 +8,8 @@ Invariant a reader takes at most READ_BYTES a turn, so one loud container does n
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable
 
-from busk8s.worker.runtime.cri_log import LineFormat, LogFile
 from busk8s.worker.runtime.reactor import Reactor
 
 READ_BYTES = 1 << 16
@@ -19,23 +17,40 @@ DRAIN_BYTES_MAX = 1 << 20  # after the end: a pipe holds 64 KiB, unless somebody
 
 
 class Pipe:
-    """The read end of one stream; `writer` goes to the child and is closed after the fork."""
+    """The read end of one stream; `writer` goes to the child and is closed after the fork.
+
+    `ends`: these instead of a new pipe's (a terminal's).
+    """
 
     def __init__(
         self,
         reactor: Reactor,
         sink: Callable[[bytes], None],
         on_end: Callable[[], None] | None = None,
+        *,
+        ends: tuple[int, int] | None = None,
     ) -> None:
         self._reactor = reactor
         self._sink = sink
         self._on_end = on_end
-        self._reader, self.writer = os.pipe2(os.O_CLOEXEC)
+        self._reader, self.writer = ends or os.pipe2(os.O_CLOEXEC)
+        self._paused = False
         os.set_blocking(self._reader, False)
         reactor.watch(self._reader, self._ready)
 
     def close_writer(self) -> None:
         os.close(self.writer)
+
+    def pause(self) -> None:
+        """Read no more for now: the writer is held back."""
+        if not self._paused and self._reader >= 0:
+            self._paused = True
+            self._reactor.forget(self._reader)
+
+    def resume(self) -> None:
+        if self._paused and self._reader >= 0:
+            self._paused = False
+            self._reactor.watch(self._reader, self._ready)
 
     def drain(self) -> None:
         """Take what is left and close."""
@@ -52,6 +67,8 @@ class Pipe:
             data = os.read(self._reader, READ_BYTES)
         except BlockingIOError:
             return False
+        except OSError:  # a terminal that nobody has open any more
+            data = b""
         if data:
             self._sink(data)
         else:
@@ -65,34 +82,6 @@ class Pipe:
             self._reader = -1
             if self._on_end is not None:
                 self._on_end()
-
-
-class ContainerLog:
-    """Both streams of a container into one log file."""
-
-    def __init__(self, reactor: Reactor, path: str) -> None:
-        self.file = LogFile(path)
-        self._formats = {name: LineFormat(name) for name in ("stdout", "stderr")}
-        self._pipes = [Pipe(reactor, self._sink(name)) for name in self._formats]
-
-    @property
-    def writers(self) -> tuple[int, int]:
-        return self._pipes[0].writer, self._pipes[1].writer
-
-    def close_writers(self) -> None:
-        for pipe in self._pipes:
-            pipe.close_writer()
-
-    def end(self) -> None:
-        for pipe in self._pipes:
-            pipe.drain()
-        now = time.time_ns()
-        self.file.write(b"".join(line.end(now) for line in self._formats.values()))
-        self.file.close()
-
-    def _sink(self, name: str) -> Callable[[bytes], None]:
-        lines = self._formats[name]
-        return lambda data: self.file.write(lines.feed(data, time.time_ns()))
 
 
 class Collected:

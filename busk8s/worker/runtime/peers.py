@@ -3,7 +3,8 @@
 Owns      framing, its limits, and who may connect (the same user or root).
 Leaves    what the messages mean (`on_request`).
 Wire      4 bytes length, big endian, then one JSON object. Requests carry `id` and get one reply
-          with that `id`; everything else the supervisor sends is a change of its table.
+          with that `id`; everything else the supervisor sends is a change of its table. Descriptors
+          may ride along either way (SCM_RIGHTS), on connections that serve one stream each.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
 HEAD = struct.Struct("!I")
 FRAME_BYTES_MAX = 8 << 20  # above the kernel's own limit for arguments and environment
-PEERS_MAX = 8  # a kubelet, its successor, and somebody looking
+PEERS_MAX = 264  # a kubelet, its successor, somebody looking; and one for each of 256 streams
+DESCRIPTORS_MAX = 3  # of one peer that wait to be asked for: standard input, output, error
 BACKLOG_BYTES_MAX = 32 << 20  # a client that reads this late is cut off; it resumes by a snapshot
 
 
@@ -42,7 +44,9 @@ class Peer:
         self._peers = peers
         self._inbox = bytearray()
         self._outbox = bytearray()
+        self._descriptors: list[int] = []
         self.subscribed = False
+        self.on_gone: Callable[[], None] = lambda: None
         link.setblocking(False)
         reactor.watch(link.fileno(), self._ready)
 
@@ -56,16 +60,38 @@ class Peer:
         if len(self._outbox) > BACKLOG_BYTES_MAX:
             self.close()
 
+    def send_with(self, data: bytes, descriptors: list[int]) -> None:
+        """The first answer on this connection, with copies of `descriptors`."""
+        try:
+            socket.send_fds(self._link, [data], descriptors)
+        except OSError:
+            self.close()
+
+    def take_descriptors(self, count: int) -> list[int]:
+        """What came with the request; whoever takes them closes them."""
+        if len(self._descriptors) != count:
+            raise ValueError(f"{len(self._descriptors)} descriptors came, {count} are needed")
+        taken, self._descriptors = self._descriptors, []
+        return taken
+
+    @property
+    def link(self) -> socket.socket:
+        """For a child that answers in our place."""
+        return self._link
+
     def close(self) -> None:
         if self._link.fileno() >= 0:
             self._reactor.forget(self._link.fileno())
             self._link.close()
+            for descriptor in self._descriptors:
+                os.close(descriptor)
             self._peers.gone(self)
+            self.on_gone()
 
     def _ready(self, fd: int) -> None:
         self._flush()
         try:
-            data = self._link.recv(1 << 18) if self._link.fileno() >= 0 else b""
+            data = self._receive() if self._link.fileno() >= 0 else b""
         except BlockingIOError:
             return
         except OSError:
@@ -75,6 +101,14 @@ class Peer:
             return
         self._inbox += data
         self._parse()
+
+    def _receive(self) -> bytes:
+        flags = socket.MSG_CMSG_CLOEXEC
+        data, descriptors, _, _ = socket.recv_fds(self._link, 1 << 18, DESCRIPTORS_MAX, flags)
+        self._descriptors += descriptors
+        while len(self._descriptors) > DESCRIPTORS_MAX:
+            os.close(self._descriptors.pop())
+        return data
 
     def _parse(self) -> None:
         while len(self._inbox) >= HEAD.size and self._link.fileno() >= 0:

@@ -25,6 +25,7 @@ import busk8s
 from busk8s.api.object import Json
 from busk8s.log import Logger
 from busk8s.tasks import Nursery
+from busk8s.worker.runtime import descriptors
 from busk8s.worker.runtime.base import (
     Container,
     ContainerConfig,
@@ -38,6 +39,7 @@ from busk8s.worker.runtime.base import (
 )
 from busk8s.worker.runtime.mirror import Mirror
 from busk8s.worker.runtime.peers import FRAME_BYTES_MAX, HEAD, frame
+from busk8s.worker.runtime.streaming import Attached, PodConnection, Wanted
 from busk8s.worker.runtime.supervisor import SOCKET_NAME
 
 EVENTS_MAX = 10_000  # of one reader; a reader that is later gets the newest and relists anyway
@@ -54,6 +56,7 @@ class ProcessRuntime:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._socket = root / SOCKET_NAME
         self._mirror = Mirror()
         self._nursery = Nursery(on_error=self._reader_failed)
         self._writer: asyncio.StreamWriter | None = None
@@ -155,6 +158,26 @@ class ProcessRuntime:
         result = await self._call("exec", params)
         out, err = base64.b64decode(result["stdout"]), base64.b64decode(result["stderr"])
         return ExecResult(out, err, result["exit_code"])
+
+    async def exec(self, container_id: str, command: Sequence[str], wanted: Wanted) -> Attached:
+        self._running(container_id)
+        await self._connected()
+        return await descriptors.run_attached(self._socket, container_id, command, wanted)
+
+    async def attach(self, container_id: str, wanted: Wanted) -> Attached:
+        once = self._running(container_id).config.stdin_once
+        await self._connected()
+        return await descriptors.attach(self._socket, container_id, wanted, stdin_once=once)
+
+    async def connect(self, sandbox_id: str, port: int) -> PodConnection:
+        await self._connected()
+        return await descriptors.connect(self._socket, sandbox_id, port)
+
+    def _running(self, container_id: str) -> Container:
+        found = self._mirror.containers.get(container_id)
+        if found is None or found.state != "running":
+            raise RuntimeFailure("NotRunning", f"container {container_id} is not running")
+        return found
 
     async def usage(self) -> Sequence[Usage]:
         counted = await self._call("usage", {})

@@ -9,8 +9,11 @@ process and the supervisor's direct child; there is no further init.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
+import stat
+import termios
 from typing import TYPE_CHECKING
 
 from busk8s.worker.runtime import cgroups, linux
@@ -56,10 +59,12 @@ class Plan:
         self.mounts: list[Json] = []
         self.scratch = ""
         self.stdin = self.stdout = self.stderr = -1
+        self.terminal = False  # standard input is one, and shall control the session
 
 
 def spawn(plan: Plan, report: int) -> int:
     """The pid. What the child writes to `report` before it is closed: see `failure_of`."""
+    _give_to_user(plan)
     own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
     try:
         if plan.pid_namespace >= 0:
@@ -107,6 +112,8 @@ def _become(plan: Plan, report: int) -> None:
     os.umask(0o022)
     for target, source in enumerate((plan.stdin, plan.stdout, plan.stderr)):
         os.dup2(source, target)
+    if plan.terminal:
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     for path in plan.cgroups:
         cgroups.write(f"{path}/cgroup.procs", "0")
     for fd in plan.enter:
@@ -120,6 +127,15 @@ def _become(plan: Plan, report: int) -> None:
     # After the change of user, which clears it.
     linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
     os.write(report, ALIVE)  # fails when the supervisor died before the line above
+
+
+def _give_to_user(plan: Plan) -> None:
+    """Pipes and the terminal become the user's, who may open `/dev/stdout` anew."""
+    if plan.uid is None or os.geteuid() != 0:
+        return
+    for fd in (plan.stdin, plan.stdout, plan.stderr):
+        if stat.S_ISFIFO(os.fstat(fd).st_mode) or os.isatty(fd):
+            os.fchown(fd, plan.uid, -1)
 
 
 def _make_view(plan: Plan) -> None:

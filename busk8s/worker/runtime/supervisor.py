@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 
 from busk8s.worker.runtime import linux
 from busk8s.worker.runtime.cgroups import Cgroups, remove_tree
-from busk8s.worker.runtime.containers import Containers
+from busk8s.worker.runtime.containers import TERMINAL, Containers
+from busk8s.worker.runtime.dialing import Dialing
 from busk8s.worker.runtime.execs import Execs
 from busk8s.worker.runtime.failure import Failure, Reply
 from busk8s.worker.runtime.peers import Peer, Peers, frame
@@ -57,6 +58,7 @@ class Supervisor:
         )
         self._pods = Pods(root, self._table, self._containers, self._features)
         self._execs = Execs(self._reactor, self._features)
+        self._dialing = Dialing()
         self._containers.namespaces = self._pods.namespaces
         linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
         self._bury_predecessor()
@@ -75,7 +77,8 @@ class Supervisor:
         self._peers.broadcast({"change": kind, "record": record})
 
     def _child_ended(self, pid: int, status: int) -> None:
-        self._containers.child_ended(pid, status) or self._execs.child_ended(pid, status)
+        if not self._containers.child_ended(pid, status):
+            self._execs.child_ended(pid, status) or self._dialing.child_ended(pid)
 
     def _bury_predecessor(self) -> None:
         if self._table.boot_id != boot_id():
@@ -108,7 +111,14 @@ class Supervisor:
                 peer.send(frame({"id": number, "failure": said}))
 
         try:
-            self._perform(peer, str(request.get("op")), request.get("params") or {}, reply)
+            op, params = str(request.get("op")), request.get("params") or {}
+            if op == "connect":  # a child answers
+                self._dialing.connect(
+                    self._pods.namespaces(self._pods.ready(params["id"])["id"]),
+                    int(params["port"]), peer, number,
+                )  # fmt: skip
+            else:
+                self._perform(peer, op, params, reply)
         except Failure as failure:
             reply(None, failure)
         except (OSError, KeyError, TypeError, ValueError) as error:
@@ -125,6 +135,10 @@ class Supervisor:
         if op == "subscribe":
             peer.subscribed = True
             reply(self._snapshot(), None)
+        elif op == "exec_attached":
+            self._exec_attached(params, peer, reply)
+        elif op == "attach":
+            self._attach(params, peer, reply)
         elif op in waits:
             waits[op](params, reply)
         else:
@@ -146,6 +160,8 @@ class Supervisor:
             self._containers.reopen_log(params["id"])
         elif op == "usage":
             return self._containers.usage()
+        elif op == "end_input":
+            self._containers.stdio(params["id"]).end_input()
         elif op == "set_pod_cidr":
             self._pods.set_pod_cidr(self.name, params["pod_cidr"])
         else:
@@ -216,6 +232,18 @@ class Supervisor:
         self._pods.remove(sandbox_id)
 
     def _exec(self, params: Json, reply: Reply) -> None:
+        pid, plan = self._command(params)
+        self._execs.run(pid, plan, float(params["timeout_s"]), reply)
+
+    def _exec_attached(self, params: Json, peer: Peer, reply: Reply) -> None:
+        pid, plan = self._command(params)
+        plan.terminal = bool(params["tty"])
+        if plan.terminal:
+            plan.env.setdefault("TERM", TERMINAL)
+        self._execs.run_attached(pid, plan, peer, reply)
+
+    def _command(self, params: Json) -> tuple[int, Plan]:
+        """The process beside which a command runs, and how it is run."""
         container_id = params["id"]
         pid = self._containers.running_pid(container_id)
         record = self._containers.record(container_id)
@@ -225,7 +253,24 @@ class Supervisor:
         plan = Plan([str(word) for word in params["command"]], env, cwd)
         plan.uid, plan.gid = record["config"]["run_as_user"], record["config"]["run_as_group"]
         plan.cgroups = self._cgroups.paths(container_id)
-        self._execs.run(pid, plan, float(params["timeout_s"]), reply)
+        return pid, plan
+
+    def _attach(self, params: Json, peer: Peer, reply: Reply) -> None:
+        """Answered twice: at once, with what to write to; and when the container has ended."""
+        container_id, wants_input = params["id"], bool(params["stdin"])
+        stdio = self._containers.stdio(container_id)
+        once = self._containers.record(container_id)["config"].get("stdin_once", False)
+        attached = stdio.attach(*peer.take_descriptors(2))
+        attached.over = lambda: reply({}, None)
+
+        def gone() -> None:
+            attached.leave()
+            if wants_input and once:
+                stdio.end_input()
+
+        peer.on_gone = gone
+        handed = stdio.input_for(wanted=wants_input)
+        peer.send_with(frame({"id": 0, "result": {"input": len(handed)}}), handed)
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ from pod_cases import make_pod, sandbox, state
 
 from busk8s.clock import LoopClock
 from busk8s.errors import Error
+from busk8s.testing.node_api import Written
 from busk8s.worker.kubelet.log_lines import Options, Renderer, parse_line, rotated, seconds
 from busk8s.worker.kubelet.logs import Rotation, log_path, options_of, read_log
 from busk8s.worker.runtime.base import Container, ContainerConfig
@@ -142,13 +143,9 @@ async def test_a_log_that_has_grown_too_big_is_rotated(tmp_path: Path) -> None:
 
 
 async def logs_of(api: Any, **params: Any) -> bytes:
-    got = bytearray()
-
-    async def take(chunk: bytes) -> None:
-        got.extend(chunk)
-
-    await api.streams["log"]({"namespace": "default", **params}, take)
-    return bytes(got)
+    got = Written()
+    await api.streams["log"]({"namespace": "default", **params}, got)
+    return bytes(got.data)
 
 
 async def test_the_log_stream_finds_the_run_that_is_meant(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from kubelet_world import SLEEPER, World, until, world
 from prometheus_client.parser import text_string_to_metric_families
 
 from busk8s.errors import Error
+from busk8s.testing.node_api import Written
 from busk8s.worker.kubelet.logs import log_path
 from busk8s.worker.kubelet.read_api.summary import NANO
 from busk8s.worker.runtime.hollow import Stages
@@ -30,14 +31,10 @@ PROBED = {
 
 
 async def ask(w: World, path: str, method: str = "GET", **query: str) -> tuple[int, str, bytes]:
-    sent = bytearray()
-
-    async def write(data: bytes) -> None:
-        sent.extend(data)
-
+    sent = Written()
     params = {"method": method, "path": path, "query": query}
-    await w.api.streams["kubelet"](params, write)
-    head, _, body = bytes(sent).partition(b"\n")
+    await w.api.streams["kubelet"](params, sent)
+    head, _, body = bytes(sent.data).partition(b"\n")
     said = orjson.loads(head)
     return said["status"], said["type"], body
 

@@ -54,15 +54,16 @@ class Auditor:
         self._levels.inc((decision.level,))
         now = self._now()
         audit_id = request.headers.get("audit-id") or self._ids()
-        stage = "ResponseStarted" if response.stream is not None else "ResponseComplete"
+        lasting = response.stream or response.upgrade  # What a client holds on to.
+        stage = "ResponseStarted" if lasting is not None else "ResponseComplete"
         began = now - seconds
         if "RequestReceived" not in decision.omit_stages:
             self._tell(request, response, attributes, decision, audit_id, "RequestReceived", began)
         self._tell(request, response, attributes, decision, audit_id, stage, began)
-        if response.stream is not None:
+        if lasting is not None:
             # Told of when nobody reads it any more; nothing is done for each of its chunks.
             told = (request, Response(response.status), attributes, decision, audit_id)
-            weakref.finalize(response.stream, self._tell, *told, "ResponseComplete", began)
+            weakref.finalize(lasting, self._tell, *told, "ResponseComplete", began)
 
     def _tell(
         self,

@@ -21,7 +21,7 @@ from busk8s.errors import Error, bad_request
 from busk8s.exposition import Page
 from busk8s.metrics import TEXT as METRICS
 from busk8s.metrics import Family, text
-from busk8s.worker.kubelet.log_stream import LogStream
+from busk8s.worker.kubelet.log_stream import LogStream, Writes
 from busk8s.worker.kubelet.logs import FILE_BYTES_MAX, FILES_MAX
 from busk8s.worker.kubelet.machine import Machine
 from busk8s.worker.kubelet.node_reporter import PERIOD_S
@@ -39,7 +39,6 @@ REFUSED = frozenset(
 NUMBERS = ("tailLines", "sinceSeconds", "limitBytes")
 LOG_OPTIONS = ("follow", "previous", "timestamps", "sinceTime", *NUMBERS)
 
-Write = Callable[[bytes], Awaitable[None]]
 Query = Mapping[str, str]
 Body = tuple[int, str, bytes]
 
@@ -87,15 +86,15 @@ class ReadApi:
             "/configz": self._configz,
         }
 
-    async def serve(self, params: Json, write: Write) -> None:
+    async def serve(self, params: Json, stream: Writes) -> None:
         """`params`: method, path (percent-decoded), query (first values)."""
         path, query = str(params.get("path") or "/"), params.get("query") or {}
         parts = path.strip("/").split("/")
         if parts[0] == "containerLogs":
-            await self._container_logs(parts, query, write)
+            await self._container_logs(parts, query, stream)
             return
         status, media, body = await self._answer(str(params.get("method")), path, parts[0], query)
-        await write(_head(status, media) + body)
+        await stream.write(_head(status, media) + body)
 
     async def _answer(self, method: str, path: str, first: str, query: Query) -> Body:
         if first in REFUSED:
@@ -108,26 +107,19 @@ class ReadApi:
             return 405, PLAIN, b"405: Method Not Allowed"
         return await answer(query)
 
-    async def _container_logs(self, parts: list[str], query: Query, write: Write) -> None:
+    async def _container_logs(self, parts: list[str], query: Query, stream: Writes) -> None:
         """/containerLogs/NAMESPACE/POD/CONTAINER: the log as it is, following if asked to."""
         if len(parts) != 4:
-            await write(_head(404, PLAIN) + b"404 page not found\n")
+            await stream.write(_head(404, PLAIN) + b"404 page not found\n")
             return
         wanted: Json = {"namespace": parts[1], "pod": parts[2], "container": parts[3]}
         for name in NUMBERS:
             if not query.get(name, "0").isdecimal():
                 raise bad_request(f"invalid log option: {name}: {query[name]!r}")
         wanted |= {name: query[name] for name in LOG_OPTIONS if name in query}
-        head = _head(200, "text/plain")
-
-        async def first(data: bytes) -> None:
-            nonlocal head
-            await write(head + data)
-            head = b""
-
-        await self._logs.serve(wanted, first)
-        if head:
-            await write(head)
+        headed = _Headed(_head(200, "text/plain"), stream)
+        await self._logs.serve(wanted, headed)
+        await headed.flush()
 
     async def _sample(self) -> tuple[Sample, Sample | None]:
         """Now, and the last time that somebody asked."""
@@ -206,3 +198,18 @@ def _head(status: int, media: str) -> bytes:
 def _list(items: list[Json]) -> Body:
     body = {"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items}
     return 200, JSON, orjson.dumps(body)
+
+
+class _Headed:
+    """Writes a head before the first bytes, or alone where none come."""
+
+    def __init__(self, head: bytes, stream: Writes) -> None:
+        self._head, self._stream = head, stream
+
+    async def write(self, data: bytes) -> None:
+        head, self._head = self._head, b""
+        await self._stream.write(head + data)
+
+    async def flush(self) -> None:
+        if self._head:
+            await self.write(b"")

@@ -1,0 +1,1 @@
+"""`exec`, `attach` and `portforward`: what clients speak, joined with streams of the bus."""
