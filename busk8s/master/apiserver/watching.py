@@ -54,6 +54,10 @@ async def watch(parts: Parts, call: Call) -> Response:
     stream = watch.run(None if fresh else since, limit)
     if parts.unstored is not None and parts.unstored.holds(call.stored.key):
         stream = _written(parts.unstored, call.namespace, stream)
+    if request.upgrade and request.headers.get("upgrade", "").lower() == "websocket":
+        from busk8s.master.apiserver.streaming.watch_socket import over_websocket
+
+        return over_websocket(request, stream, messages=watch.messages)
     return Response(200, b"", media, stream=stream)
 
 
