@@ -3,6 +3,9 @@
 Owns      reading DeleteOptions, preconditions, admission, committing the plan, what is answered.
 Leaves    the decision (delete_plan), dependents (garbage collector), contents of namespaces
           (namespace controller), stopping pods (kubelet).
+
+Differs from Kubernetes: options of the query count beside a body. Upstream forgets them when there
+is any body, so that `?dryRun=All` with `{}` really deletes there.
 """
 
 from __future__ import annotations
