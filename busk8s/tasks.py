@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -15,23 +15,19 @@ async def supervise(*jobs: Job) -> None:
 
     Raises the first error, if any. Shape: oklog/run's group.
     """
-    tasks = [asyncio.create_task(job) for job in jobs]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        results = await asyncio.gather(*tasks, return_exceptions=True)
-    for result in results:
-        if isinstance(result, Exception):
-            raise result
+    await _run(jobs, asyncio.FIRST_COMPLETED)
 
 
 async def together(*jobs: Job) -> None:
     """Run `jobs` until all have ended; the first that fails cancels the rest and is raised."""
+    await _run(jobs, asyncio.FIRST_EXCEPTION)
+
+
+async def _run(jobs: Sequence[Job], until: str) -> None:
+    """Wait `until`, end what is left, raise the first error."""
     tasks = [asyncio.create_task(job) for job in jobs]
     try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        await asyncio.wait(tasks, return_when=until)
     finally:
         for task in tasks:
             task.cancel()

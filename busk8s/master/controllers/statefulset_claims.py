@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from busk8s.api.object import Json, Object
 from busk8s.api.scheme import PERSISTENTVOLUMECLAIMS
 from busk8s.master.controllers.actions import Create, Patch, Told
-from busk8s.master.controllers.children import controller_of, spec_of
+from busk8s.master.controllers.children import controller_of, controller_reference, spec_of
 
 Claims = Mapping[str, Object]  # By name.
 
@@ -88,7 +88,7 @@ def _owner_patches(
             mine = {sts.uid, pod.uid}
             after = [reference for reference in before if reference.get("uid") not in mine]
             if owner is not None:
-                after.append(_reference(owner))
+                after.append(controller_reference(owner))
             if after != before:
                 marks = {"ownerReferences": after, "resourceVersion": str(claim.revision)}
                 yield Patch(claim, {"metadata": marks})
@@ -98,17 +98,6 @@ def _is_others(claim: Object, mine: Iterable[Object]) -> bool:
     """Somebody else answers for the claim: it is left alone."""
     owner = controller_of(claim)
     return owner is not None and owner["uid"] not in {each.uid for each in mine}
-
-
-def _reference(owner: Object) -> Json:
-    return {
-        "apiVersion": owner.resource.api_version,
-        "kind": owner.resource.kind,
-        "name": owner.name,
-        "uid": owner.uid,
-        "controller": True,
-        "blockOwnerDeletion": True,
-    }
 
 
 def _name(sts: Object, template: Json, ordinal: int) -> str:
@@ -126,7 +115,7 @@ def _create(sts: Object, template: Json, ordinal: int, pod: str) -> Create:
             metadata[field] = given[field]
     policy = spec_of(sts).get("persistentVolumeClaimRetentionPolicy") or {}
     if policy.get("whenDeleted") == "Delete":
-        metadata["ownerReferences"] = [_reference(sts)]
+        metadata["ownerReferences"] = [controller_reference(sts)]
     data = {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
