@@ -98,9 +98,12 @@ class SpdyPorts:
                     case Received(stream, piece) if stream in self._by_data:
                         yield Came(stream, piece)
                     case Finished(stream) if stream in self._by_data:
+                        if self._by_data[stream] not in self._pairs:  # Ours has ended before.
+                            del self._by_data[stream]
                         yield Ended(stream)
                     case Gone(stream) if stream in self._by_data:
-                        self._forget(stream)
+                        self._close_error(stream)
+                        del self._by_data[stream]
                         yield Dropped(stream)
         except SpdyError as error:
             raise ClientBroken(str(error)) from None
@@ -110,10 +113,10 @@ class SpdyPorts:
         self._out.append(self._session.send(key, data))
 
     def end(self, key: Key, failure: str = "") -> None:
-        pair = self._forget(key)
-        if pair is not None:
-            self._out.append(self._session.send(pair.error, failure.encode(), fin=True))
+        """Our half; what the client still says of its own is heard: it resets the stream."""
+        self._close_error(key, failure)
         if failure:
+            self._by_data.pop(key, None)
             self._out.append(self._session.reset(key))
         else:
             self._out.append(self._session.send(key, b"", fin=True))
@@ -141,8 +144,11 @@ class SpdyPorts:
             pair.asked = True
             yield Asked(pair.data, port)
 
-    def _forget(self, data: int) -> _Pair | None:
-        return self._pairs.pop(self._by_data.pop(data, ""), None)
+    def _close_error(self, data: int, failure: str = "") -> None:
+        """Once a connection: clients wait for the end of this stream before they let go."""
+        pair = self._pairs.pop(self._by_data.get(data, ""), None)
+        if pair is not None:
+            self._out.append(self._session.send(pair.error, failure.encode(), fin=True))
 
 
 class TunnelledPorts(SpdyPorts):
@@ -176,6 +182,7 @@ class ChannelPorts:
         self._ports = ports
         self._channel = -1
         self._text = bytearray()
+        self._left = dict.fromkeys(range(len(ports)))
 
     def begin(self) -> list[Event]:
         for key, port in enumerate(self._ports):
@@ -196,8 +203,12 @@ class ChannelPorts:
         self._say(2 * key, data)
 
     def end(self, key: Key, failure: str = "") -> None:
+        """Channels have no end of their own: with the last of them the WebSocket is closed."""
         if failure:
             self._say(2 * key + 1, failure.encode())
+        self._left.pop(key, None)
+        if not self._left:
+            self._socket.close()
 
     def unsent(self) -> bytes:
         return self._socket.unsent()
