@@ -86,12 +86,12 @@ import os, sys, time
 name, log = sys.argv[1], sys.argv[2]
 given = {a.partition('=')[0]: int(a.partition('=')[2]) for a in sys.argv if '-fd=' in a}
 ready, life = given.get('--ready-fd', -1), given['--life-fd']
-open(log, 'a').write(f'+{name}\\n')
-if ready >= 0: os.write(ready, b'ready'); os.close(ready)
 import signal
 def stop(*_):
     open(log, 'a').write(f'-{name}\\n'); os._exit(0)
 signal.signal(signal.SIGTERM, stop)
+open(log, 'a').write(f'+{name}\\n')  # Not before it can say that it ends.
+if ready >= 0: os.write(ready, b'ready'); os.close(ready)
 open(f'{log}.{name}', 'w').write(str(os.getpid()))
 os.read(life, 1)  # until the supervisor is gone
 time.sleep(0.3)
